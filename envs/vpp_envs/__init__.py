@@ -1,0 +1,1 @@
+"""The world: homes, devices, grid signals, markets, and the Gymnasium environments."""

@@ -1,0 +1,1 @@
+"""Device physics: pure torch functions on (..., N) tensors; imports torch alone."""

@@ -1,0 +1,1 @@
+"""Envelopes, and the ways to command a fleet inside them."""

@@ -1,0 +1,1 @@
+"""Fleets of homes: parameters, agreements, sampling."""

@@ -1,0 +1,1 @@
+"""Settlement: who pays whom for what."""

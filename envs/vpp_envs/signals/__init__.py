@@ -1,0 +1,1 @@
+"""Grid and weather signals: recorded and synthetic."""

@@ -1,0 +1,127 @@
+"""Counter-based random numbers: a draw is a pure function of five words.
+
+The words are (seed, episode, home, tick, purpose). No generator is kept, so row i of a
+batch equals the single environment with that seed, a shard equals its part of the whole,
+and a table for one week equals the same rows of a table for a year. The words are chained
+through the finaliser of SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom
+number generators", OOPSLA) on int64 tensors; wrapping multiplication and masked shifts
+give the same bits in eager, compiled and scripted torch and in plain Python integers.
+"""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+
+class Purpose:
+    """What a draw is for: the fifth word. Numbers are never reused, only appended."""
+
+    START_DAY = 1
+    INITIAL_FILL = 2
+    ACTION = 3
+
+    FLEET_PRODUCT = 100
+    FLEET_UNITS = 101
+    FLEET_CAPACITY = 102
+    FLEET_HEALTH = 103
+    FLEET_EFFICIENCY = 104
+    FLEET_STANDING_LOSS = 105
+    FLEET_RESERVE = 106
+    FLEET_SOLAR_PRESENCE = 107
+    FLEET_SOLAR_SIZE = 108
+    FLEET_SOLAR_ARCHETYPE = 109
+    FLEET_LOAD_MEAN = 110
+    FLEET_LOAD_ARCHETYPE = 111
+    FLEET_IMPORT_LIMIT = 112
+    FLEET_EXPORT_LIMIT = 113
+    FLEET_SHARE = 114
+    FLEET_WEAR = 115
+    FLEET_BATTERY_PRESENCE = 116
+
+    PRICE_SLOW = 200
+    PRICE_FAST = 201
+    PRICE_FIVE_MINUTE = 202
+    PRICE_TAIL = 203
+    PRICE_FORECAST = 204
+
+    CLOUD = 300
+    CLOUD_REGIME = 301
+    TEMPERATURE = 302
+    SOLAR_ARCHETYPE = 303
+
+    LOAD = 400
+    LOAD_ARCHETYPE = 401
+    LOAD_SPIKE = 402
+
+
+def draw_bits(
+    seed: Tensor | int, episode: Tensor | int, home: Tensor | int, tick: Tensor | int, purpose: int
+) -> Tensor:
+    """Draw 64 random bits for each combination of the five words.
+
+    Args:
+        seed: Seed of the scenario, int64 tensor or int; tensors broadcast.
+        episode: Number of the episode.
+        home: Number of the home, or of whatever else is one of many.
+        tick: Number of the interval.
+        purpose: A constant of `Purpose`.
+
+    Returns:
+        Bits, int64 in the broadcast shape of the words.
+    """
+    bits = _absorb(torch.zeros((), dtype=torch.int64), seed)
+    bits = _absorb(bits, episode)
+    bits = _absorb(bits, home)
+    bits = _absorb(bits, tick)
+    return _absorb(bits, purpose)
+
+
+def uniform(
+    seed: Tensor | int, episode: Tensor | int, home: Tensor | int, tick: Tensor | int, purpose: int
+) -> Tensor:
+    """Draw uniform numbers in [0, 1), float64; arguments as in `draw_bits`."""
+    return uniform_from_bits(draw_bits(seed, episode, home, tick, purpose))
+
+
+def normal(
+    seed: Tensor | int, episode: Tensor | int, home: Tensor | int, tick: Tensor | int, purpose: int
+) -> Tensor:
+    """Draw standard normal numbers, float64; arguments as in `draw_bits`.
+
+    Their quantiles come from a table of 65,536 entries, so none lies beyond 4.33.
+    """
+    bits = draw_bits(seed, episode, home, tick, purpose)
+    return normal_from_bits(bits, normal_table(bits.device))
+
+
+def uniform_from_bits(bits: Tensor) -> Tensor:
+    """Map bits to [0, 1) by their top 53, float64."""
+    return ((bits >> 11) & 0x1FFFFFFFFFFFFF).to(torch.float64) * (1.0 / 9007199254740992.0)
+
+
+def normal_from_bits(bits: Tensor, table: Tensor) -> Tensor:
+    """Map bits to standard normals by their top 16 and `normal_table`, float64."""
+    return table[(bits >> 48) & 0xFFFF]
+
+
+@cache
+def normal_table(device: torch.device) -> Tensor:
+    """Return the normal quantiles at the middle of 65,536 equal bins, (65536,) float64.
+
+    A table, because Box-Muller differs in the last bit between compiled and eager torch.
+    """
+    middle = (torch.arange(65536, dtype=torch.float64) + 0.5) / 65536.0
+    quantiles: Tensor = torch.special.ndtri(middle)
+    return quantiles.to(device)
+
+
+def _absorb(bits: Tensor, word: Tensor | int) -> Tensor:
+    """Mix one word into the bits."""
+    other = torch.tensor(word) if isinstance(word, int) else word
+    # The odd increment of SplitMix64 (the golden ratio) keeps zero from being a fixed point.
+    mixed = (bits ^ other) - 7046029254386353131
+    # The masks turn torch's arithmetic shifts into logical ones.
+    mixed = (mixed ^ ((mixed >> 30) & 0x3FFFFFFFF)) * -4658895280553007687
+    mixed = (mixed ^ ((mixed >> 27) & 0x1FFFFFFFFF)) * -7723592293110705685
+    return mixed ^ ((mixed >> 31) & 0x1FFFFFFFF)

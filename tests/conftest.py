@@ -1,0 +1,50 @@
+"""What every test shares: one torch thread, fixed seeds, and the folder of real data."""
+
+import random
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+import torch
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Two test processes with two torch threads each thrash a two-core machine.
+torch.set_num_threads(1)
+
+# The same examples on every run and machine: a failure in CI is a failure here.
+hypothesis.settings.register_profile("vpp", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("vpp")
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds():
+    """Start every test from the same global random state, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - libraries under test still draw from the global generator
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout that these tests belong to."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real data beside the checkout, or a skip: the repository holds no such data."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder ../shared/data with real data is not beside this checkout")
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked cuda where torch sees no GPU."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if "cuda" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="torch sees no CUDA device"))

@@ -1,0 +1,100 @@
+"""Cohort power: a target per battery cohort, shared out so that the fills draw level."""
+
+import torch
+from torch import Tensor
+
+from vpp_envs.dispatch.envelope import battery_envelope, into_envelope
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.value_curve import usable_fill
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.simulator import SetPoints
+
+
+def cohort_power(
+    action: Tensor, moment: Moment, fleet: Fleet, dt_h: float, temperature: float
+) -> SetPoints:
+    """Turn a power target for each cohort into set-points.
+
+    Args:
+        action: One target for each battery cohort, 0 = leave alone, -1 = all discharge,
+            +1 = all charge, then the share of solar output that is curtailed (negative: none),
+            (..., C + 1), each in [-1, 1].
+        moment: State and signals.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+        temperature: Not used: the map is piecewise linear as it stands.
+    """
+    cohorts = moment.curve.shape[-2]
+    solar_kw = kept_solar_kw(action[..., cohorts : cohorts + 1], moment)
+    site_kw = moment.load_kw - solar_kw
+    envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
+    battery_kw = torch.zeros_like(moment.energy_kwh)
+    for cohort in range(cohorts):
+        member = (fleet.cohort == cohort).to(battery_kw.dtype)
+        low_kw, high_kw = envelope.low_kw * member, envelope.high_kw * member
+        target_kw = into_envelope(
+            action[..., cohort : cohort + 1],
+            low_kw.sum(-1, keepdim=True),
+            high_kw.sum(-1, keepdim=True),
+        )
+        battery_kw = battery_kw + level_fill(target_kw, moment.energy_kwh, low_kw, high_kw, fleet, dt_h)
+    outside = (fleet.cohort < 0).to(battery_kw.dtype)
+    battery_kw = battery_kw + outside * into_envelope(
+        torch.zeros_like(action[..., :1]), envelope.low_kw, envelope.high_kw
+    )
+    return SetPoints(battery_kw, solar_kw)
+
+
+def level_fill(
+    target_kw: Tensor, energy_kwh: Tensor, low_kw: Tensor, high_kw: Tensor, fleet: Fleet, dt_h: float
+) -> Tensor:
+    """Share a target among batteries so that their fills meet at one water level.
+
+    Home i moves towards the level phi with ``clip(g((phi - f_i) U_i / dt), low, high)``, where
+    g converts stored to AC power; phi is found by safeguarded Newton steps on the piecewise
+    linear sum, and what rounding leaves is spread over the remaining headroom, so that the sum
+    is the target and every home stays inside its envelope.
+
+    Args:
+        target_kw: Sum asked of the homes, within the sums of the edges, (..., 1). [kW]
+        energy_kwh: Stored energy, (..., N). [kWh]
+        low_kw: Lower edges, 0 for homes that do not take part, (..., N). [kW]
+        high_kw: Upper edges, 0 for homes that do not take part, (..., N). [kW]
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    fill = usable_fill(energy_kwh, fleet)
+    eff = fleet.battery.one_way_eff
+    stored_kw = (fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh) / dt_h
+    below = torch.full_like(target_kw, -1.0)
+    above = torch.full_like(target_kw, 2.0)
+    level = 0.5 * (below + above)
+    power_kw = torch.zeros_like(energy_kwh)
+    for _ in range(6):
+        gap_kw = (level - fill) * stored_kw
+        free_kw = torch.where(gap_kw > 0, gap_kw / eff, gap_kw * eff)
+        power_kw = torch.minimum(torch.maximum(free_kw, low_kw), high_kw)
+        error_kw = power_kw.sum(-1, keepdim=True) - target_kw
+        inside = ((free_kw > low_kw) & (free_kw < high_kw)).to(power_kw.dtype)
+        slope_kw = (inside * torch.where(gap_kw > 0, stored_kw / eff, stored_kw * eff)).sum(
+            -1, keepdim=True
+        )
+        above = torch.where(error_kw > 0, level, above)
+        below = torch.where(error_kw > 0, below, level)
+        newton = level - error_kw / slope_kw.clamp(min=1e-9)
+        usable = (newton > below) & (newton < above) & (slope_kw > 1e-9)
+        level = torch.where(usable, newton, 0.5 * (below + above))
+    return spread(power_kw, target_kw, low_kw, high_kw)
+
+
+def spread(power_kw: Tensor, target_kw: Tensor, low_kw: Tensor, high_kw: Tensor) -> Tensor:
+    """Spread what is missing to the target over the headroom, in proportion, (..., N). [kW]"""
+    missing_kw = target_kw - power_kw.sum(-1, keepdim=True)
+    room_kw = torch.where(missing_kw > 0, high_kw - power_kw, power_kw - low_kw)
+    share = missing_kw / room_kw.sum(-1, keepdim=True).clamp(min=1e-9)
+    return torch.minimum(torch.maximum(power_kw + share.clamp(-1.0, 1.0) * room_kw, low_kw), high_kw)
+
+
+def kept_solar_kw(curtail: Tensor, moment: Moment) -> Tensor:
+    """Solar output after a share of it, (..., 1), is curtailed, (..., N). [kW]"""
+    return (1.0 - curtail.clamp(0.0, 1.0)) * moment.solar_available_kw

@@ -1,0 +1,50 @@
+"""The ways to command a fleet, by name, with the size and the names of their actions."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from vpp_envs.dispatch.cohort_power import cohort_power
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.per_device import per_device
+from vpp_envs.dispatch.value_curve import value_curve
+from vpp_envs.errors import InputError
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.simulator import SetPoints
+
+Dispatch = Callable[[Tensor, Moment, Fleet, float, float], SetPoints]
+
+DISPATCH: dict[str, Dispatch] = {
+    "value_curve": value_curve,
+    "cohort_power": cohort_power,
+    "per_device": per_device,
+}
+
+
+def dispatch_mode(name: str) -> Dispatch:
+    """Return the dispatch function of a mode.
+
+    Raises:
+        InputError: The mode is unknown.
+    """
+    if name not in DISPATCH:
+        raise InputError(f"dispatch must be one of {', '.join(DISPATCH)}, got {name!r}.")
+    return DISPATCH[name]
+
+
+def action_names(mode: str, cohorts: tuple[str, ...], homes: int) -> tuple[str, ...]:
+    """Names of a mode's action in order; every component lies in [-1, 1].
+
+    Args:
+        mode: Name of the mode.
+        cohorts: Names of the battery cohorts present.
+        homes: Number of homes, which only `per_device` asks.
+    """
+    dispatch_mode(mode)
+    if mode == "value_curve":
+        bends = ("buy_scale", "buy_shift", "sell_scale", "sell_shift")
+        names = tuple(f"{cohort}/{bend}" for cohort in cohorts for bend in bends)
+        return (*names, "solar/curtail_below")
+    if mode == "cohort_power":
+        return (*(f"{cohort}/power" for cohort in cohorts), "solar/curtail")
+    return (*(f"home_{home}/power" for home in range(homes)), "solar/curtail")

@@ -1,0 +1,15 @@
+"""What every way of commanding a fleet may know at one moment."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Moment(NamedTuple):
+    """State and signals of one step, as dispatch sees them."""
+
+    energy_kwh: Tensor  # stored energy, (..., N) [kWh]
+    load_kw: Tensor  # base load, (..., N) [kW]
+    solar_available_kw: Tensor  # solar output if not curtailed, (..., N) [kW]
+    price_per_kwh: Tensor  # price of the interval that starts now, (..., 1) [currency/kWh]
+    curve: Tensor  # water value by cohort and fill, latest issue, (..., C, F) [currency/kWh]

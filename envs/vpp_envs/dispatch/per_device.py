@@ -1,0 +1,32 @@
+"""Per device: one command for each battery, mapped into its own envelope."""
+
+from torch import Tensor
+
+from vpp_envs.dispatch.cohort_power import kept_solar_kw
+from vpp_envs.dispatch.envelope import battery_envelope, into_envelope
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.simulator import SetPoints
+
+
+def per_device(
+    action: Tensor, moment: Moment, fleet: Fleet, dt_h: float, temperature: float
+) -> SetPoints:
+    """Turn a command for each battery into set-points.
+
+    Args:
+        action: One command for each home, 0 = leave alone, -1 = discharge and +1 = charge as
+            far as the envelope goes, then the share of solar output that is curtailed
+            (negative: none), (..., N + 1), each in [-1, 1].
+        moment: State and signals.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+        temperature: Not used: the map is piecewise linear as it stands.
+    """
+    homes = moment.energy_kwh.shape[-1]
+    solar_kw = kept_solar_kw(action[..., homes : homes + 1], moment)
+    site_kw = moment.load_kw - solar_kw
+    envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
+    return SetPoints(
+        into_envelope(action[..., :homes], envelope.low_kw, envelope.high_kw), solar_kw
+    )

@@ -1,0 +1,110 @@
+"""Value-curve dispatch: each home compares the price with what its stored energy is worth.
+
+The action bends one broadcast water-value curve per battery cohort; every home answers by its
+own fill. Nothing in it depends on the size of the fleet, and no home tells anyone its state.
+"""
+
+import torch
+from torch import Tensor
+
+from vpp_envs.dispatch.envelope import battery_envelope, neutral
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.simulator import SetPoints, served_solar_kw
+
+
+def value_curve(
+    action: Tensor, moment: Moment, fleet: Fleet, dt_h: float, temperature: float
+) -> SetPoints:
+    """Turn bent value curves into set-points.
+
+    With q the tabulated water value at a home's fill, the home buys below
+    ``eta * (q * exp(0.7 alpha_b) + 0.1 beta_b)`` and sells above
+    ``(q * exp(0.7 alpha_s) + 0.1 beta_s) / eta + wear``. Solar is curtailed below the last
+    component's price, ``0.1 * a``. All zeros is the stochastic value curve itself.
+
+    Args:
+        action: alpha_b, beta_b, alpha_s, beta_s of each cohort, then the curtailment price,
+            (..., 4 C + 1), each in [-1, 1].
+        moment: State and signals.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+        temperature: 0 for the decision itself; above 0 a smooth one for training, with this
+            share of the price as its width.
+    """
+    cohorts = moment.curve.shape[-2]
+    solar_kw = _curtailed(
+        moment, 0.1 * action[..., 4 * cohorts : 4 * cohorts + 1], temperature
+    )
+    site_kw = moment.load_kw - solar_kw
+    envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
+    value = value_at_fill(moment.curve, moment.energy_kwh, fleet)
+    bend = action[..., : 4 * cohorts].unflatten(-1, [cohorts, 4])
+    member = fleet.cohort.clamp(min=0)
+    grow = torch.exp(0.7 * bend[..., 0::2])
+    buy_value = value * grow[..., 0].index_select(-1, member) + 0.1 * bend[..., 1].index_select(
+        -1, member
+    )
+    sell_value = value * grow[..., 1].index_select(-1, member) + 0.1 * bend[..., 3].index_select(
+        -1, member
+    )
+    buy_gain = fleet.battery.one_way_eff * buy_value - moment.price_per_kwh
+    sell_gain = (
+        moment.price_per_kwh - fleet.battery.wear_per_kwh - sell_value / fleet.battery.one_way_eff
+    )
+    alone_kw = neutral(envelope.low_kw, envelope.high_kw)
+    if temperature > 0.0:
+        width = temperature * (0.13 + moment.price_per_kwh.abs())
+        buy = torch.sigmoid(buy_gain / width)
+        sell = torch.sigmoid(sell_gain / width)
+        buy, sell = buy * (1.0 - sell), sell * (1.0 - buy)
+        battery_kw = (
+            alone_kw
+            + buy * (envelope.high_kw - alone_kw)
+            + sell * (envelope.low_kw - alone_kw)
+        )
+    else:
+        buys = (buy_gain > 0.0) & (buy_gain >= sell_gain)
+        battery_kw = torch.where(
+            buys,
+            envelope.high_kw,
+            torch.where(sell_gain > 0.0, envelope.low_kw, alone_kw),
+        )
+    return SetPoints(battery_kw, solar_kw)
+
+
+def value_at_fill(curve: Tensor, energy_kwh: Tensor, fleet: Fleet) -> Tensor:
+    """Read each home's cohort curve at its usable fill.
+
+    Args:
+        curve: Water value by cohort and fill, (..., C, F). [currency/kWh]
+        energy_kwh: Stored energy, (..., N). [kWh]
+        fleet: Constants, (N,).
+
+    Returns:
+        Water value, (..., N). [currency/kWh]
+    """
+    points = curve.shape[-1]
+    at = usable_fill(energy_kwh, fleet) * (points - 1)
+    cell = at.floor().clamp(0.0, points - 2.0)
+    index = cell.to(torch.int64) + fleet.cohort.clamp(min=0) * points
+    flat = curve.flatten(-2)
+    left = torch.gather(flat, -1, index)
+    right = torch.gather(flat, -1, index + 1)
+    return left + (at - cell) * (right - left)
+
+
+def usable_fill(energy_kwh: Tensor, fleet: Fleet) -> Tensor:
+    """Stored energy above the reserve as a share of what is usable, (..., N). [0 to 1]"""
+    usable_kwh = (fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh).clamp(min=1e-6)
+    return ((energy_kwh - fleet.agreement.reserve_kwh) / usable_kwh).clamp(0.0, 1.0)
+
+
+def _curtailed(moment: Moment, below_per_kwh: Tensor, temperature: float) -> Tensor:
+    """Solar output when it is switched off below a price, (..., N). [kW]"""
+    gain = moment.price_per_kwh - below_per_kwh
+    if temperature > 0.0:
+        share = torch.sigmoid(gain / (temperature * (0.13 + moment.price_per_kwh.abs())))
+    else:
+        share = (gain >= 0.0).to(moment.solar_available_kw.dtype)
+    return served_solar_kw(share * moment.solar_available_kw, moment.solar_available_kw)

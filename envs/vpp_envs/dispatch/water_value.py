@@ -1,0 +1,89 @@
+"""The stochastic water value of stored energy: what one more kWh in the battery is worth.
+
+Backward recursion over half-hourly leads (Xu et al., arXiv 1910.09149, in the form of a convex
+storage with losses and wear): at each lead the marginal value either stays, is capped by the
+price of charging, or is lifted by the price of discharging, in expectation over the forecast.
+"""
+
+import torch
+from torch import Tensor
+
+FILL_POINTS = 17
+
+
+def fill_grid(points: int) -> Tensor:
+    """Usable fill at which a curve is tabulated, 0 = reserve and 1 = full, (F,)."""
+    return torch.linspace(0.0, 1.0, points)
+
+
+def marginal_after_trade(
+    value: Tensor, buy: Tensor, sell: Tensor, if_charged: Tensor, if_discharged: Tensor
+) -> Tensor:
+    """Marginal value of stored energy before an interval whose price is known.
+
+    Args:
+        value: Marginal value after the interval at the same fill. [currency/kWh]
+        buy: Price over efficiency: what one stored kWh costs to buy. [currency/kWh]
+        sell: (Price - wear) times efficiency: what one stored kWh earns. [currency/kWh]
+        if_charged: `value` at the fill reached by a full charge, -inf beyond full.
+        if_discharged: `value` at the fill reached by a full discharge, +inf below empty.
+
+    Returns:
+        Marginal value before the interval, broadcast shape. [currency/kWh]
+    """
+    charging = torch.maximum(buy, if_charged)
+    otherwise = torch.minimum(torch.maximum(sell, value), if_discharged)
+    return torch.where(buy < value, charging, otherwise)
+
+
+def shifted(curve: Tensor, shift: float, beyond: float) -> Tensor:
+    """Read a curve at fill + shift; outside the grid it is `beyond`, (..., F) -> (..., F)."""
+    points = curve.shape[-1]
+    at = torch.linspace(0.0, 1.0, points, device=curve.device, dtype=curve.dtype) + shift
+    cell = torch.floor(at * (points - 1)).clamp(0, points - 2)
+    share = at * (points - 1) - cell
+    left = cell.to(torch.int64)
+    value = torch.lerp(
+        torch.index_select(curve, -1, left), torch.index_select(curve, -1, left + 1), share
+    )
+    outside = (at < -1e-6) | (at > 1.0 + 1e-6)
+    return torch.where(outside, torch.full_like(value, beyond), value)
+
+
+def water_value(
+    nodes_per_kwh: Tensor,
+    weights: Tensor,
+    duration_h: float,
+    one_way_eff: float,
+    wear_per_kwh: float,
+    lead_h: float,
+) -> Tensor:
+    """Tabulate the marginal value of stored energy at the end of the current half hour.
+
+    Args:
+        nodes_per_kwh: Forecast price of each lead by probability bin, (..., H, Q). [currency/kWh]
+        weights: Probability of each bin, (Q,).
+        duration_h: Usable energy over power of the battery class. [h]
+        one_way_eff: Square root of the round-trip efficiency.
+        wear_per_kwh: Cost of wear per kWh discharged, AC. [currency/kWh]
+        lead_h: Length of a lead. [h]
+
+    Returns:
+        Marginal value per stored kWh, falling with fill, (..., F). [currency/kWh]
+    """
+    # The last lead leaves what a kWh is typically worth a day ahead: the mean of the medians.
+    middle = nodes_per_kwh[..., nodes_per_kwh.shape[-1] // 2 - 1].mean(-1, keepdim=True)
+    curve = (middle * one_way_eff).expand(middle.shape[:-1] + (17,))
+    up = one_way_eff * lead_h / duration_h
+    down = -lead_h / (duration_h * one_way_eff)
+    for back in range(nodes_per_kwh.shape[-2]):
+        price = nodes_per_kwh[..., nodes_per_kwh.shape[-2] - 1 - back, :].unsqueeze(-2)
+        after = marginal_after_trade(
+            curve.unsqueeze(-1),
+            price / one_way_eff,
+            (price - wear_per_kwh) * one_way_eff,
+            shifted(curve, up, -1e9).unsqueeze(-1),
+            shifted(curve, down, 1e9).unsqueeze(-1),
+        )
+        curve = (after * weights).sum(-1)
+    return curve

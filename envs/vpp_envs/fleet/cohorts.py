@@ -1,0 +1,41 @@
+"""Battery cohorts: classes by duration, so that one curve serves homes that act alike."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vpp_envs.devices.battery import BatteryParams
+from vpp_envs.fleet.agreement import Agreement
+
+
+class Cohort(NamedTuple):
+    """A class of batteries, named in observations, actions and manifests."""
+
+    name: str
+    duration_h: float  # representative usable energy over discharge power [h]
+    one_way_eff: float  # representative square root of the round-trip efficiency
+    wear_per_kwh: float  # representative wear per kWh discharged, AC [currency/kWh]
+
+
+BATTERY_COHORTS = (
+    Cohort("battery_1h", 1.0, 0.9**0.5, 0.04),
+    Cohort("battery_2h", 2.0, 0.9**0.5, 0.04),
+    Cohort("battery_3h", 3.0, 0.9**0.5, 0.04),
+    Cohort("battery_4h", 4.5, 0.9**0.5, 0.04),
+)
+DURATION_EDGES_H = (1.5, 2.5, 3.5)
+
+
+def duration_class(battery: BatteryParams, agreement: Agreement) -> Tensor:
+    """Index of each home's battery in `BATTERY_COHORTS`, -1 without one, (N,) int64."""
+    usable_kwh = battery.capacity_kwh - agreement.reserve_kwh
+    duration_h = usable_kwh / battery.discharge_kw.clamp(min=1e-9)
+    edges = torch.tensor(DURATION_EDGES_H, dtype=duration_h.dtype, device=duration_h.device)
+    index = torch.bucketize(duration_h, edges)
+    return torch.where(battery.discharge_kw > 0, index, torch.full_like(index, -1))
+
+
+def cohort_names(cohorts: tuple[Cohort, ...]) -> tuple[str, ...]:
+    """Names of cohorts, in order."""
+    return tuple(cohort.name for cohort in cohorts)

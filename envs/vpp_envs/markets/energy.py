@@ -1,0 +1,40 @@
+"""Settlement of a gross energy pool: metered energy at the regional price, every interval."""
+
+import torch
+from torch import Tensor
+
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.markets.ledger import Ledger
+from vpp_envs.simulator import Outcome
+
+
+def settle_energy(
+    outcome: Outcome,
+    load_kw: Tensor,
+    solar_available_kw: Tensor,
+    price_per_mwh: Tensor,
+    fleet: Fleet,
+    dt_h: float,
+) -> Ledger:
+    """Settle one interval of every site at the regional price.
+
+    ``energy_market = -net * dt * price``: only what the meter served is paid. The homeowner is
+    passed through what the site would have settled had nothing been dispatched, plus the agreed
+    share of the difference. Loss factors are 1.
+
+    Args:
+        outcome: What the simulator served, (..., N).
+        load_kw: Base load, (..., N). [kW]
+        solar_available_kw: Solar output if not curtailed, (..., N). [kW]
+        price_per_mwh: Regional price, (..., 1) or broadcastable. [currency/MWh]
+        fleet: Constants, (N,).
+        dt_h: Length of the interval. [h]
+    """
+    per_kw = price_per_mwh.double() * (dt_h / 1000.0)
+    energy_market = outcome.net_kw.double() * -per_kw
+    alone_kw = torch.maximum(load_kw - solar_available_kw, -fleet.agreement.export_limit_kw)
+    site_passthrough = alone_kw.double() * -per_kw
+    gain_share = (energy_market - site_passthrough) * fleet.agreement.homeowner_share.double()
+    discharged_kwh = (-outcome.battery_kw).clamp(min=0.0).double() * dt_h
+    wear = discharged_kwh * fleet.battery.wear_per_kwh.double()
+    return Ledger(energy_market, site_passthrough, gain_share, wear)

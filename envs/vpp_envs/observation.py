@@ -1,0 +1,166 @@
+"""What a policy sees: named features of the signals and of the fleet, all per unit.
+
+Nothing depends on the number of homes, so a policy trained on 256 homes dispatches a million.
+The same functions fill the tables of the environment and run inside an exported controller.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vpp_envs.dispatch.envelope import battery_envelope
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.value_curve import usable_fill
+from vpp_envs.fleet.fleet import Fleet
+
+# Half hours ahead, counted from 0 = the next half hour.
+MEDIAN_LEADS = (0, 1, 2, 3, 5, 7, 9, 11, 14, 17, 20, 24, 28, 32, 36, 41, 47)
+SPREAD_LEADS = (0, 1, 3, 7, 11, 17, 23, 35)
+CURVE_FILLS = (0.1, 0.5, 0.9)
+OBSERVATION_LIMIT = 10.0
+
+
+class Signals(NamedTuple):
+    """Grid signals at one moment, (...)."""
+
+    price_per_mwh: Tensor  # of the interval that starts now [currency/MWh]
+    previous_per_mwh: Tensor  # of the interval before [currency/MWh]
+    day_mean_per_mwh: Tensor  # over the last 24 hours [currency/MWh]
+    day_std_per_mwh: Tensor  # over the last 24 hours [currency/MWh]
+    nodes_per_mwh: Tensor  # latest forecast by lead and bin, (..., H, Q) [currency/MWh]
+    hour: Tensor  # of the market's day, with fraction [0 to 24)
+    day_of_year: Tensor  # [1 to 366]
+    weekend: Tensor  # 1 on Saturday and Sunday
+
+
+def signal_features(signals: Signals, curve: Tensor, price_scale: float) -> Tensor:
+    """Features of the signals alone, (..., F): prices, calendar, value curves.
+
+    Args:
+        signals: Grid signals.
+        curve: Water value by cohort and fill, (..., C, F). [currency/kWh]
+        price_scale: Typical price of the market, the median |price| of its training days.
+            [currency/MWh]
+    """
+    middle = signals.nodes_per_mwh[..., 4]
+    high = signals.nodes_per_mwh[..., 7]
+    median_leads = torch.tensor(
+        [0, 1, 2, 3, 5, 7, 9, 11, 14, 17, 20, 24, 28, 32, 36, 41, 47], device=middle.device
+    )
+    spread_leads = torch.tensor([0, 1, 3, 7, 11, 17, 23, 35], device=middle.device)
+    level = compress(middle, price_scale)
+    spread = compress(high, price_scale) - level
+    points = curve.shape[-1]
+    at = [(points - 1) // 10, (points - 1) // 2, (points - 1) * 9 // 10]
+    value = torch.stack([curve[..., at[0]], curve[..., at[1]], curve[..., at[2]]], -1)
+    value = compress(value * 1000.0, price_scale)
+    day = signals.hour * (6.283185307179586 / 24.0)
+    year = signals.day_of_year * (6.283185307179586 / 365.25)
+    half_hour_share = torch.remainder(signals.hour * 2.0, 1.0)
+    now = compress(signals.price_per_mwh, price_scale)
+    single = torch.stack(
+        [
+            now,
+            compress(signals.previous_per_mwh, price_scale),
+            compress(signals.day_mean_per_mwh, price_scale),
+            compress(signals.day_std_per_mwh, price_scale),
+            torch.sin(day),
+            torch.cos(day),
+            torch.sin(year),
+            torch.cos(year),
+            signals.weekend,
+            half_hour_share,
+        ],
+        -1,
+    )
+    return torch.cat(
+        [
+            single,
+            level.index_select(-1, median_leads),
+            spread.index_select(-1, spread_leads),
+            value.flatten(-2),
+            (now.unsqueeze(-1).unsqueeze(-1) - value).flatten(-2),
+        ],
+        -1,
+    )
+
+
+def compress(price_per_mwh: Tensor, price_scale: float) -> Tensor:
+    """Squeeze a heavy-tailed price: asinh(p / scale) / 4."""
+    return torch.asinh(price_per_mwh / price_scale) / 4.0
+
+
+def fleet_features(moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
+    """Features of the fleet, (..., F): its site power and each cohort's room and fill.
+
+    Sums run in float64, so that the order of the homes does not matter.
+
+    Args:
+        moment: State and signals of the step that starts now.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    site_kw = moment.load_kw - moment.solar_available_kw
+    envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
+    rating_kw = torch.maximum(fleet.battery.discharge_kw, fleet.battery.charge_kw)
+    plant_kw = (rating_kw.sum(-1, dtype=torch.float64) + 1e-9).expand(moment.energy_kwh.shape[:-1])
+    parts = [
+        moment.load_kw.sum(-1, dtype=torch.float64) / plant_kw,
+        moment.solar_available_kw.sum(-1, dtype=torch.float64) / plant_kw,
+    ]
+    fill = usable_fill(moment.energy_kwh, fleet)
+    for cohort in range(moment.curve.shape[-2]):
+        member = (fleet.cohort == cohort).to(fill.dtype)
+        cohort_kw = ((rating_kw * member).sum(-1, dtype=torch.float64) + 1e-9).expand_as(plant_kw)
+        usable = member / (member.sum(-1, dtype=torch.float64) + 1e-9).to(fill.dtype)
+        mean = (fill * usable).sum(-1, dtype=torch.float64)
+        square = (fill * fill * usable).sum(-1, dtype=torch.float64)
+        parts += [
+            cohort_kw / plant_kw,
+            (envelope.low_kw * member).sum(-1, dtype=torch.float64) / cohort_kw,
+            (envelope.high_kw * member).sum(-1, dtype=torch.float64) / cohort_kw,
+            mean,
+            (square - mean * mean).clamp(min=0.0).sqrt(),
+            ((fill < 0.05).to(fill.dtype) * usable).sum(-1, dtype=torch.float64),
+            ((fill > 0.95).to(fill.dtype) * usable).sum(-1, dtype=torch.float64),
+        ]
+    return torch.stack(parts, -1).to(fill.dtype)
+
+
+def observe(signal_part: Tensor, fleet_part: Tensor) -> Tensor:
+    """Join and bound the features, (..., F)."""
+    both = torch.cat([signal_part.to(fleet_part.dtype), fleet_part], -1)
+    return both.clamp(-10.0, 10.0)
+
+
+def feature_names(cohorts: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of all features in order: the first column of the observation's table."""
+    names = [
+        "price/now",
+        "price/previous",
+        "price/day_mean",
+        "price/day_std",
+        "calendar/day_sin",
+        "calendar/day_cos",
+        "calendar/year_sin",
+        "calendar/year_cos",
+        "calendar/weekend",
+        "calendar/half_hour_share",
+    ]
+    names += [f"price/median_{(lead + 1) / 2:g}h" for lead in MEDIAN_LEADS]
+    names += [f"price/spread_{(lead + 1) / 2:g}h" for lead in SPREAD_LEADS]
+    names += [f"{c}/value_at_{fill:g}" for c in cohorts for fill in CURVE_FILLS]
+    names += [f"{c}/price_over_value_at_{fill:g}" for c in cohorts for fill in CURVE_FILLS]
+    names += ["fleet/load", "fleet/solar"]
+    for cohort in cohorts:
+        names += [
+            f"{cohort}/rated_share",
+            f"{cohort}/low",
+            f"{cohort}/high",
+            f"{cohort}/fill_mean",
+            f"{cohort}/fill_std",
+            f"{cohort}/empty_share",
+            f"{cohort}/full_share",
+        ]
+    return tuple(names)

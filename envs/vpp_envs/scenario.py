@@ -1,0 +1,249 @@
+"""One task: a fleet, its grid signals, a market, a clock, and which days it may see."""
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vpp_envs.dispatch.water_value import water_value
+from vpp_envs.errors import InputError
+from vpp_envs.fleet.cohorts import BATTERY_COHORTS, Cohort, cohort_names
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.sampling import LOAD_ARCHETYPES, SOLAR_ARCHETYPES, FleetSpec, sample_fleet
+from vpp_envs.forecast.protocol import LEAD_H, PriceForecast
+from vpp_envs.observation import Signals, feature_names, signal_features
+from vpp_envs.signals.market import MarketSignals, MarketSpec, market_signals
+from vpp_envs.signals.synthetic.household import load_table
+from vpp_envs.signals.synthetic.weather import solar_table
+
+SPLITS = ("train", "validation", "test")
+TICKS_PER_ISSUE = 6
+_UNSEEN_HOMES = 1_000_000  # homes of validation and test have ids from here on
+_CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class ScenarioSpec:
+    """What makes a scenario: numbers and names only, so that it can be hashed and written."""
+
+    name: str = "nem_arbitrage"
+    market: MarketSpec = field(default_factory=MarketSpec)
+    fleet: FleetSpec = field(default_factory=FleetSpec)
+    unseen_homes: int | None = None  # homes in validation and test; none: as many as in training
+    control_dt_s: int = 300
+    episode_days: int = 2
+    weather_seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a clock that no market here keeps."""
+        if self.control_dt_s != 300:
+            raise InputError(
+                f"scenario.control_dt_s must be 300 (five-minute settlement), "
+                f"got {self.control_dt_s}."
+            )
+        if self.episode_days < 1:
+            raise InputError(f"scenario.episode_days must be at least 1, got {self.episode_days}.")
+
+
+SCENARIOS: dict[str, ScenarioSpec] = {"nem_arbitrage": ScenarioSpec()}
+
+
+def scenario_spec(name: str) -> ScenarioSpec:
+    """Return the defaults of a scenario by name.
+
+    Raises:
+        InputError: The name is unknown.
+    """
+    if name not in SCENARIOS:
+        raise InputError(f"scenario must be one of {', '.join(SCENARIOS)}, got {name!r}.")
+    return SCENARIOS[name]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario built for one split: constants and tables by tick, ready to be stepped."""
+
+    spec: ScenarioSpec
+    split: str
+    cohorts: tuple[Cohort, ...]
+    fleet: Fleet  # float64; `Fleet.cohort` indexes `cohorts`
+    market: MarketSignals
+    forecast: PriceForecast  # (I, H, Q)
+    curve: Tensor  # water value at the end of each half hour, (I, C, F) [currency/kWh]
+    features: Tensor  # features of the signals alone, (T, F) float32
+    solar_pu: Tensor  # solar output per unit of AC rating by archetype, (T, K) float32
+    load_pu: Tensor  # base load per unit of a home's mean by archetype, (T, K) float32
+    start_ticks: Tensor  # first ticks of the days of this split, (D,) int64
+
+    @property
+    def dt_h(self) -> float:
+        """Length of a control interval. [h]"""
+        return self.spec.control_dt_s / 3600.0
+
+    @property
+    def ticks_per_day(self) -> int:
+        """Control intervals a day."""
+        return 86_400 // self.spec.control_dt_s
+
+    @property
+    def episode_ticks(self) -> int:
+        """Control intervals of an episode."""
+        return self.spec.episode_days * self.ticks_per_day
+
+    @property
+    def cohort_names(self) -> tuple[str, ...]:
+        """Names of the cohorts present, in the order of observations and actions."""
+        return cohort_names(self.cohorts)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the observation's features in order."""
+        return feature_names(self.cohort_names)
+
+    def window_starts(self, window_days: int, most: int | None = None) -> Tensor:
+        """First ticks of windows that do not overlap and lie wholly inside the split.
+
+        Args:
+            window_days: Length of a window.
+            most: Spread at most so many evenly over the split; none: all that fit.
+
+        Raises:
+            InputError: Not even one window fits.
+        """
+        last = int(self.start_ticks[-1]) + self.ticks_per_day
+        starts, free_from = [], 0
+        for tick in self.start_ticks.tolist():
+            if tick >= free_from and tick + window_days * self.ticks_per_day <= last:
+                starts.append(tick)
+                free_from = tick + window_days * self.ticks_per_day
+        if not starts:
+            raise InputError(
+                f"evaluation.window_days={window_days} does not fit: the {self.split} split has "
+                f"{len(self.start_ticks)} days; choose a shorter window or more days."
+            )
+        if most is not None and most < len(starts):
+            picks = np.linspace(0, len(starts) - 1, most).round().astype(int)
+            starts = [starts[i] for i in picks]
+        return torch.tensor(starts, dtype=torch.int64)
+
+
+@lru_cache(maxsize=6)
+def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
+    """Build the tables of one split; the same spec gives the same days and homes, always.
+
+    Args:
+        spec: What makes the scenario.
+        split: "train", "validation" or "test".
+
+    Raises:
+        InputError: Unknown split, or prices that cannot be read.
+    """
+    if split not in SPLITS:
+        raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
+    market = market_signals(spec.market, split)
+    fleet_spec = spec.fleet
+    if split != "train":
+        fleet_spec = replace(
+            fleet_spec,
+            first_home=fleet_spec.first_home + _UNSEEN_HOMES,
+            homes=spec.unseen_homes or fleet_spec.homes,
+        )
+    fleet, cohorts = present_cohorts(sample_fleet(fleet_spec))
+    curve = value_curves(market.forecast, cohorts)
+    ticks = len(market.price_per_mwh)
+    return Scenario(
+        spec=spec,
+        split=split,
+        cohorts=cohorts,
+        fleet=fleet,
+        market=market,
+        forecast=market.forecast,
+        curve=curve,
+        features=_signal_table(market, curve),
+        solar_pu=solar_table(
+            market.region, market.start_utc, ticks, spec.weather_seed, SOLAR_ARCHETYPES
+        ),
+        load_pu=load_table(
+            market.zone, market.start_utc, ticks, spec.weather_seed, LOAD_ARCHETYPES
+        ),
+        start_ticks=_start_ticks(market, spec),
+    )
+
+
+def present_cohorts(fleet: Fleet) -> tuple[Fleet, tuple[Cohort, ...]]:
+    """Drop the cohorts that the fleet does not have, and renumber its homes.
+
+    Raises:
+        InputError: No home has a battery, so that there is nothing to dispatch.
+    """
+    present = sorted(set(fleet.cohort.tolist()) - {-1})
+    if not present:
+        raise InputError(
+            "fleet.battery_share=0 leaves no battery to dispatch; give at least one home a battery."
+        )
+    renumber = torch.full((len(BATTERY_COHORTS) + 1,), -1, dtype=torch.int64)
+    for new, old in enumerate(present):
+        renumber[old] = new
+    return fleet._replace(cohort=renumber[fleet.cohort]), tuple(
+        BATTERY_COHORTS[index] for index in present
+    )
+
+
+def value_curves(forecast: PriceForecast, cohorts: tuple[Cohort, ...]) -> Tensor:
+    """Water value of each cohort for every issue, (I, C, F). [currency/kWh]"""
+    parts = []
+    for start in range(0, len(forecast.nodes_per_mwh), _CHUNK):
+        nodes = forecast.nodes_per_mwh[start : start + _CHUNK] / 1000.0
+        parts.append(
+            torch.stack(
+                [
+                    water_value(
+                        nodes, forecast.weights, c.duration_h, c.one_way_eff, c.wear_per_kwh, LEAD_H
+                    )
+                    for c in cohorts
+                ],
+                dim=-2,
+            )
+        )
+    return torch.cat(parts)
+
+
+def signals_at(market: MarketSignals, ticks: Tensor) -> Signals:
+    """Grid signals at some ticks, each with the latest forecast, (B,) float32."""
+    return Signals(
+        market.price_per_mwh[ticks].float(),
+        market.price_per_mwh[(ticks - 1).clamp(min=0)].float(),
+        market.day_mean_per_mwh[ticks],
+        market.day_std_per_mwh[ticks],
+        market.forecast.nodes_per_mwh[ticks // TICKS_PER_ISSUE],
+        market.hour[ticks],
+        market.day_of_year[ticks],
+        market.weekend[ticks],
+    )
+
+
+def _signal_table(market: MarketSignals, curve: Tensor) -> Tensor:
+    """Features of the signals at every tick, (T, F) float32."""
+    parts = []
+    for start in range(0, len(market.price_per_mwh), _CHUNK):
+        ticks = torch.arange(start, min(start + _CHUNK, len(market.price_per_mwh)))
+        parts.append(
+            signal_features(
+                signals_at(market, ticks), curve[ticks // TICKS_PER_ISSUE], market.price_scale
+            )
+        )
+    return torch.cat(parts)
+
+
+def _start_ticks(market: MarketSignals, spec: ScenarioSpec) -> Tensor:
+    """First ticks of the split's days; an episode may start on all but the last few of them."""
+    days = market.day_starts
+    if len(days) < spec.episode_days:
+        raise InputError(
+            f"scenario.episode_days={spec.episode_days} is longer than the split, which has "
+            f"{len(days)} days; choose shorter episodes or more days."
+        )
+    return days
+

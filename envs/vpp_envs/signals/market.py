@@ -1,0 +1,179 @@
+"""The signals of a market for one split: prices, forecasts, clock and days."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from vpp_envs.errors import InputError
+from vpp_envs.forecast.exact import exact_forecast
+from vpp_envs.forecast.protocol import LEADS, PriceForecast
+from vpp_envs.signals.synthetic.prices import (
+    PriceModel,
+    clock_rows,
+    price_model,
+    quantile_map,
+    simulate_prices,
+)
+
+DT_S = 300
+TICKS_PER_ISSUE = 6
+TICKS_PER_DAY = 288
+# Each split of a synthetic market is a path of its own on years of its own.
+_FIRST_DAY = {"train": "2024-01-01", "validation": "2027-01-01", "test": "2028-01-01"}
+_EPISODE = {"train": 0, "validation": 1, "test": 2}
+
+
+@dataclass(frozen=True)
+class MarketSpec:
+    """Which market, and which of its days belong to which split."""
+
+    region: str = "SA1"
+    prices: str | None = None  # file of recorded prices; none: the calibrated synthetic process
+    seed: int = 0  # of the synthetic path
+    train_days: int = 730
+    validation_days: int = 365
+    test_days: int = 365
+    # Recorded prices only: shares of the days in time order, or dates "2021-10-01/2022-06-30".
+    train_share: float = 0.6
+    validation_share: float = 0.2
+    train_dates: str | None = None
+    validation_dates: str | None = None
+    test_dates: str | None = None
+    forecaster: str = "auto"  # auto: exact for synthetic, seasonal_decayed for recorded prices
+
+    def __post_init__(self) -> None:
+        """Refuse splits without days."""
+        for name in ("train_days", "validation_days", "test_days"):
+            if getattr(self, name) < 2:
+                raise InputError(f"market.{name} must be at least 2, got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
+class MarketSignals:
+    """Signals by tick of five minutes; tick 0 is a midnight of the market's clock."""
+
+    region: str
+    currency: str
+    zone: str
+    source: str
+    sha256: str
+    start_utc: np.datetime64
+    price_per_mwh: Tensor  # (T,) float64
+    day_mean_per_mwh: Tensor  # over the last 24 hours, (T,) float32
+    day_std_per_mwh: Tensor  # (T,) float32
+    hour: Tensor  # of the market's day, with fraction, (T,) float32
+    day_of_year: Tensor  # (T,) float32
+    weekend: Tensor  # (T,) float32
+    quarter: Tensor  # (T,) int64
+    forecast: PriceForecast
+    price_scale: float  # median |price| of the training days
+    day_starts: Tensor  # first ticks of the split's days, (D,) int64
+    model: PriceModel | None  # of the synthetic process
+    factors: Tensor | None  # of the synthetic process, (T, 3): what an optimum may know
+
+
+def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
+    """Build the signals of one split.
+
+    Args:
+        spec: Which market and which days.
+        split: "train", "validation" or "test".
+    """
+    if spec.prices is None:
+        return _synthetic(spec, split)
+    from vpp_envs.signals.recorded import recorded_signals
+
+    return recorded_signals(spec, split)
+
+
+def _synthetic(spec: MarketSpec, split: str) -> MarketSignals:
+    """Simulate one split's path, with the exact conditional law as its forecast."""
+    if spec.forecaster not in ("auto", "exact"):
+        raise InputError(
+            f"market.forecaster={spec.forecaster!r} is for recorded prices; a synthetic market "
+            "is forecast by its exact law: leave it at auto."
+        )
+    model = price_model(spec.region)
+    days = {
+        "train": spec.train_days,
+        "validation": spec.validation_days,
+        "test": spec.test_days,
+    }[split]
+    midnight = pd.Timestamp(_FIRST_DAY[split], tz=model.zone).tz_convert("UTC").tz_localize(None)
+    start_utc = np.datetime64(midnight, "ms")
+    ticks = days * TICKS_PER_DAY
+    ahead = ticks + (LEADS + 1) * TICKS_PER_ISSUE
+    stamps = start_utc + np.timedelta64(DT_S, "s") * np.arange(ahead)
+    rows = clock_rows(stamps, model.zone)
+    path = simulate_prices(model, rows[:ticks], spec.seed, _EPISODE[split], DT_S / 3600.0)
+    issues = torch.arange(ticks // TICKS_PER_ISSUE)
+    leads = issues.unsqueeze(-1) + 1 + torch.arange(LEADS)
+    forecast = exact_forecast(path.factors[::TICKS_PER_ISSUE], rows[TICKS_PER_ISSUE * leads], model)
+    return assemble(
+        region=spec.region,
+        currency=model.currency,
+        zone=model.zone,
+        source=f"synthetic {spec.region}, seed {spec.seed}",
+        sha256="",
+        start_utc=start_utc,
+        price_per_mwh=path.price_per_mwh,
+        forecast=forecast,
+        price_scale=float(quantile_map(spec.region)[:, 5].abs().median()),
+        day_starts=TICKS_PER_DAY * torch.arange(days),
+        model=model,
+        factors=path.factors,
+    )
+
+
+def assemble(
+    region: str,
+    currency: str,
+    zone: str,
+    source: str,
+    sha256: str,
+    start_utc: np.datetime64,
+    price_per_mwh: Tensor,
+    forecast: PriceForecast,
+    price_scale: float,
+    day_starts: Tensor,
+    model: PriceModel | None,
+    factors: Tensor | None,
+) -> MarketSignals:
+    """Complete the signals with what follows from price and clock."""
+    mean, std = _trailing_day(price_per_mwh)
+    stamps = start_utc + np.timedelta64(DT_S, "s") * np.arange(len(price_per_mwh))
+    local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(zone)
+    hour = local.hour.to_numpy() + local.minute.to_numpy() / 60.0
+    return MarketSignals(
+        region=region,
+        currency=currency,
+        zone=zone,
+        source=source,
+        sha256=sha256,
+        start_utc=start_utc,
+        price_per_mwh=price_per_mwh,
+        day_mean_per_mwh=mean,
+        day_std_per_mwh=std,
+        hour=torch.from_numpy(hour.astype(np.float32)),
+        day_of_year=torch.from_numpy(local.dayofyear.to_numpy().astype(np.float32)),
+        weekend=torch.from_numpy((local.dayofweek.to_numpy() >= 5).astype(np.float32)),
+        quarter=torch.from_numpy(local.quarter.to_numpy().astype(np.int64)),
+        forecast=forecast,
+        price_scale=price_scale,
+        day_starts=day_starts,
+        model=model,
+        factors=factors,
+    )
+
+
+def _trailing_day(price: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over the last 24 hours up to now, (T,) float32."""
+    series = pd.Series(price.numpy()).rolling(TICKS_PER_DAY, min_periods=1)
+    std = series.std(ddof=0).fillna(0.0).clip(lower=0.0)
+    return (
+        torch.from_numpy(series.mean().to_numpy().astype(np.float32)),
+        torch.from_numpy(std.to_numpy().astype(np.float32)),
+    )

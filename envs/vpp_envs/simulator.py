@@ -1,0 +1,116 @@
+"""The only step of the physics: set-points in, outcome out."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vpp_envs.devices.battery import stored_change_kwh
+from vpp_envs.dispatch.envelope import battery_envelope, neutral
+from vpp_envs.fleet.fleet import Fleet
+
+
+class SetPoints(NamedTuple):
+    """What a controller asks of each home for one step, (..., N)."""
+
+    battery_kw: Tensor  # AC power, charging positive [kW]
+    solar_output_kw: Tensor  # most that the solar system may produce [kW]
+
+
+class Outcome(NamedTuple):
+    """What happened in one step, (..., N)."""
+
+    energy_kwh: Tensor  # stored energy at the end [kWh]
+    battery_kw: Tensor  # served power, charging positive [kW]
+    solar_output_kw: Tensor  # served solar output [kW]
+    net_kw: Tensor  # at the meter, import positive [kW]
+    repair_kwh: Tensor  # energy written back against rounding, at the reserve or at the top [kWh]
+    below_reserve_kwh: Tensor  # still missing to a reserve that was raised above the store [kWh]
+    site_excess_kw: Tensor  # import beyond the limit that the site's own load forces [kW]
+    broken: Tensor  # an agreement was broken, bool: never true, and checked here all the same
+
+
+def step_site(
+    energy_kwh: Tensor,
+    set_points: SetPoints,
+    load_kw: Tensor,
+    solar_available_kw: Tensor,
+    fleet: Fleet,
+    dt_h: float,
+) -> Outcome:
+    """Advance all homes by one step of constant power.
+
+    Set-points come out of the envelope already; a number outside it, or none at all (NaN), is
+    still served at the nearest edge, or as if the device were left alone.
+
+    Args:
+        energy_kwh: Stored energy at the start, (..., N). [kWh]
+        set_points: Battery power and solar ceiling, (..., N).
+        load_kw: Base load, (..., N). [kW]
+        solar_available_kw: Solar output if not curtailed, (..., N). [kW]
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    battery, agreement = fleet.battery, fleet.agreement
+    solar_kw = served_solar_kw(set_points.solar_output_kw, solar_available_kw)
+    envelope = battery_envelope(energy_kwh, load_kw - solar_kw, battery, agreement, dt_h)
+    asked_kw = torch.where(
+        torch.isnan(set_points.battery_kw),
+        neutral(envelope.low_kw, envelope.high_kw),
+        set_points.battery_kw,
+    )
+    battery_kw = torch.minimum(torch.maximum(asked_kw, envelope.low_kw), envelope.high_kw)
+    # Solar is curtailed before the export limit binds.
+    solar_kw = torch.minimum(
+        solar_kw, (agreement.export_limit_kw + load_kw + battery_kw).clamp(min=0.0)
+    )
+    net_kw = load_kw - solar_kw + battery_kw
+
+    raw_kwh = energy_kwh + stored_change_kwh(battery_kw, battery, dt_h)
+    floor_kwh = torch.minimum(agreement.reserve_kwh, energy_kwh)
+    # Rounding alone may land below the reserve or above the top: written back, and booked. The
+    # tolerance is a few units in the last place of float32, nothing in float64.
+    rounding_kwh = _rounding(raw_kwh) * battery.capacity_kwh
+    at_floor = (raw_kwh < agreement.reserve_kwh) & (
+        raw_kwh >= agreement.reserve_kwh - rounding_kwh
+    )
+    repaired_kwh = torch.where(at_floor, agreement.reserve_kwh, raw_kwh)
+    repaired_kwh = torch.minimum(repaired_kwh, battery.capacity_kwh).clamp(min=0.0)
+
+    own_excess_kw = (load_kw - agreement.import_limit_kw).clamp(min=0.0)
+    excess_kw = (net_kw - agreement.import_limit_kw).clamp(min=0.0)
+    limit_tolerance_kw = _rounding(raw_kwh) * 100.0
+    # Below the reserve from the start, the store may not fall further than its standing loss.
+    lost_kwh = torch.where(
+        envelope.site_limited | (energy_kwh < agreement.reserve_kwh),
+        battery.standing_loss_kw * dt_h + rounding_kwh,
+        rounding_kwh * 0.0,
+    )
+    broken = (
+        (repaired_kwh < floor_kwh - lost_kwh)
+        | (repaired_kwh > battery.capacity_kwh)
+        | (-net_kw > agreement.export_limit_kw + limit_tolerance_kw)
+        | (~envelope.site_limited & (excess_kw > limit_tolerance_kw))
+        | (excess_kw > own_excess_kw + battery_kw.clamp(min=0.0) + limit_tolerance_kw)
+    )
+    return Outcome(
+        repaired_kwh,
+        battery_kw,
+        solar_kw,
+        net_kw,
+        (repaired_kwh - raw_kwh).abs(),
+        (agreement.reserve_kwh - repaired_kwh).clamp(min=0.0),
+        excess_kw,
+        broken,
+    )
+
+
+def served_solar_kw(asked_kw: Tensor, available_kw: Tensor) -> Tensor:
+    """Solar output after a ceiling; without a number the system produces all it can. [kW]"""
+    asked_kw = torch.where(torch.isnan(asked_kw), available_kw, asked_kw)
+    return torch.minimum(asked_kw.clamp(min=0.0), available_kw)
+
+
+def _rounding(like: Tensor) -> float:
+    """Relative rounding of a sum of a few terms in the working precision."""
+    return 1e-12 if like.dtype == torch.float64 else 4e-7

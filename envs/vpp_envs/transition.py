@@ -1,0 +1,87 @@
+"""One control interval of the plant: dispatch, physics, settlement, fleet sums.
+
+The environment steps it, the analytic policy gradient differentiates it, and the compiled
+kernel is it.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.markets.energy import settle_energy
+from vpp_envs.markets.ledger import Ledger
+from vpp_envs.simulator import Outcome, SetPoints, step_site
+
+
+class Totals(NamedTuple):
+    """Fleet sums of one interval, (...) float64."""
+
+    energy_market: Tensor  # market -> aggregator [currency]
+    site_passthrough: Tensor  # aggregator -> homeowner, had nothing been dispatched [currency]
+    gain_share: Tensor  # aggregator -> homeowner, share of what dispatch added [currency]
+    wear: Tensor  # of the homeowners' batteries, not cash [currency]
+    net_kwh: Tensor  # at the meters, import positive [kWh]
+    battery_kwh: Tensor  # AC, charging positive [kWh]
+    discharged_kwh: Tensor  # AC [kWh]
+    solar_kwh: Tensor  # produced [kWh]
+    curtailed_kwh: Tensor  # solar not produced [kWh]
+    load_kwh: Tensor  # base load [kWh]
+    repair_kwh: Tensor  # written back against rounding [kWh]
+    below_reserve_kwh: Tensor  # missing to reserves raised above the store [kWh]
+    site_excess_kwh: Tensor  # import beyond a limit, forced by the site's own load [kWh]
+    broken: Tensor  # agreements broken
+
+
+def advance(
+    set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float
+) -> tuple[Outcome, Ledger]:
+    """Serve set-points for one interval and settle it, home by home.
+
+    Args:
+        set_points: What is asked of each home, (..., N).
+        moment: State and signals.
+        fleet: Constants, (N,).
+        dt_h: Length of the interval. [h]
+    """
+    outcome = step_site(
+        moment.energy_kwh, set_points, moment.load_kw, moment.solar_available_kw, fleet, dt_h
+    )
+    ledger = settle_energy(
+        outcome,
+        moment.load_kw,
+        moment.solar_available_kw,
+        moment.price_per_kwh * 1000.0,
+        fleet,
+        dt_h,
+    )
+    return outcome, ledger
+
+
+def total(outcome: Outcome, ledger: Ledger, moment: Moment, dt_h: float) -> Totals:
+    """Sum one interval over the homes, in float64.
+
+    Args:
+        outcome: What was served, (..., N).
+        ledger: What was settled, (..., N).
+        moment: State and signals at the start of the interval.
+        dt_h: Length of the interval. [h]
+    """
+    return Totals(
+        ledger.energy_market.sum(-1),
+        ledger.site_passthrough.sum(-1),
+        ledger.gain_share.sum(-1),
+        ledger.wear.sum(-1),
+        outcome.net_kw.sum(-1, dtype=torch.float64) * dt_h,
+        outcome.battery_kw.sum(-1, dtype=torch.float64) * dt_h,
+        (-outcome.battery_kw).clamp(min=0.0).sum(-1, dtype=torch.float64) * dt_h,
+        outcome.solar_output_kw.sum(-1, dtype=torch.float64) * dt_h,
+        (moment.solar_available_kw - outcome.solar_output_kw).sum(-1, dtype=torch.float64) * dt_h,
+        moment.load_kw.sum(-1, dtype=torch.float64) * dt_h,
+        outcome.repair_kwh.sum(-1, dtype=torch.float64),
+        outcome.below_reserve_kwh.sum(-1, dtype=torch.float64),
+        outcome.site_excess_kw.sum(-1, dtype=torch.float64) * dt_h,
+        outcome.broken.sum(-1, dtype=torch.float64),
+    )

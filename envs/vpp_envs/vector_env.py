@@ -1,0 +1,371 @@
+"""The environment: many scenarios of one fleet side by side, with the only step."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from vpp_envs.dispatch.modes import action_names, dispatch_mode
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.errors import InputError
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.sampling import cast_fleet
+from vpp_envs.observation import OBSERVATION_LIMIT, fleet_features, observe
+from vpp_envs.random import Purpose, uniform
+from vpp_envs.reward import REWARD_PARTS, reward_parts
+from vpp_envs.scenario import (
+    TICKS_PER_ISSUE,
+    Scenario,
+    ScenarioSpec,
+    build_scenario,
+    scenario_spec,
+)
+from vpp_envs.simulator import SetPoints
+from vpp_envs.transition import Totals, advance, total
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class Rows(NamedTuple):
+    """Rows of the scenario's tables at one tick of each environment."""
+
+    price_per_kwh: Tensor  # (B, 1)
+    curve: Tensor  # (B, C, F)
+    features: Tensor  # (B, F)
+    load_pu: Tensor  # (B, K)
+    solar_pu: Tensor  # (B, K)
+
+
+def moment_of(energy_kwh: Tensor, rows: Rows, fleet: Fleet) -> Moment:
+    """Scale the rows of the tables to the homes of the fleet."""
+    return Moment(
+        energy_kwh,
+        fleet.load_mean_kw * rows.load_pu.index_select(-1, fleet.load_archetype),
+        fleet.solar_kw * rows.solar_pu.index_select(-1, fleet.solar_archetype),
+        rows.price_per_kwh,
+        rows.curve,
+    )
+
+
+class FleetVectorEnv(VectorEnv[Any, Any, Any]):
+    """A fleet of homes that earns on a wholesale market, B scenarios at once.
+
+    Description:
+        Every home has a base load and may have rooftop solar and a battery. Each site's net
+        power settles at the regional price every five minutes. The agent acts every five
+        minutes on the latest half-hourly water-value curve. All rows share the homes; each
+        row has its own days and its own stored energy.
+
+    Action Space:
+        ``Box(-1, 1, (A,))``, named by `action_names`. Zero leaves the rule of the dispatch mode
+        as it is. Every value, NaN included, keeps every agreement.
+
+    Observation Space:
+        ``Box(-10, 10, (F,))``, named by `observation_names`.
+
+    Rewards:
+        What dispatch added to the plant's money in the interval, less the wear of the batteries,
+        per kW of rated battery power, times `reward_scale`. The parts are in the infos.
+
+    Starting State:
+        A random day of the split, at midnight of the market's clock; fills uniform in 0 to 1.
+
+    Episode End:
+        Truncated after `episode_days`. Never terminated.
+
+    Arguments:
+        scenario: Name of a scenario, or a `ScenarioSpec`.
+        num_envs: Rows, B.
+        dispatch: "value_curve", "cohort_power" or "per_device".
+        split: "train", "validation" or "test".
+        autoreset_mode: Next-step, same-step or disabled (`reset(options={"reset_mask": ...})`).
+        dtype: "float32" for training, "float64" for evaluation.
+        device: Where the homes live.
+        compile: Fuse the step with `torch.compile` (needs a C++ compiler).
+        reward_scale: Factor of the reward.
+        stagger: Start the rows' first episodes at different ages, so that they do not all
+            end at once.
+
+    Version History:
+        v0: First version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "autoreset_mode": AutoresetMode.NEXT_STEP}
+
+    def __init__(
+        self,
+        scenario: str | ScenarioSpec = "nem_arbitrage",
+        num_envs: int = 1,
+        dispatch: str = "value_curve",
+        split: str = "train",
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        dtype: str = "float32",
+        device: str = "cpu",
+        compile: bool = False,
+        reward_scale: float = 10.0,
+        stagger: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        """Build the tables and the homes; see the class for the arguments."""
+        if dtype not in DTYPES:
+            raise InputError(f"dtype must be float32 or float64, got {dtype!r}.")
+        spec = scenario_spec(scenario) if isinstance(scenario, str) else scenario
+        self.scenario: Scenario = build_scenario(spec, split)
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.dispatch = dispatch
+        self.reward_scale = reward_scale
+        self.device, self.dtype = torch.device(device), DTYPES[dtype]
+        self.fleet = cast_fleet(self.scenario.fleet, self.dtype, self.device)
+        homes = len(self.fleet.home_id)
+        self.action_names = action_names(dispatch, self.scenario.cohort_names, homes)
+        self.observation_names = self.scenario.feature_names
+        self.single_action_space = gym.spaces.Box(-1.0, 1.0, (len(self.action_names),), np.float32)
+        self.single_observation_space = gym.spaces.Box(
+            -OBSERVATION_LIMIT, OBSERVATION_LIMIT, (len(self.observation_names),), np.float32
+        )
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        rating_kw = torch.maximum(self.fleet.battery.discharge_kw, self.fleet.battery.charge_kw)
+        self.rated_kw = float(rating_kw.double().sum())
+        self._stagger = stagger
+        self._tables = self._load_tables()
+        self._act, self._serve, self._look = _kernels(dispatch, compile)
+        self._seeds = torch.zeros(num_envs, dtype=torch.int64)
+        self._seeded = False
+        self._episodes = torch.zeros(num_envs, dtype=torch.int64)
+        self.tick = torch.zeros(num_envs, dtype=torch.int64)
+        self._age = torch.zeros(num_envs, dtype=torch.int64)
+        self._length = torch.full((num_envs,), self.scenario.episode_ticks, dtype=torch.int64)
+        self._ended = torch.zeros(num_envs, dtype=torch.bool)
+        self.energy_kwh = torch.zeros(num_envs, homes, dtype=self.dtype, device=self.device)
+        self._return = np.zeros(num_envs)
+        self.last: tuple[SetPoints, Totals] | None = None
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start new episodes.
+
+        Args:
+            seed: Row i is the single environment seeded ``seed + i``; none goes on with the
+                next episode of each row's seed (at first, a random seed).
+            options: ``reset_mask`` (B,) bool restarts those rows only; ``start_ticks`` (B,)
+                names the first tick of each row instead of a random day; ``episode_days``
+                sets the length.
+        """
+        options = options or {}
+        mask = torch.as_tensor(options.get("reset_mask", np.ones(self.num_envs, bool)))
+        if seed is not None:
+            self._take_seeds(seed, mask)
+        elif not self._seeded:
+            self._take_seeds(int(np.random.SeedSequence().entropy) % (2**31), mask)  # type: ignore[arg-type]
+        else:
+            self._episodes[mask] += 1
+        if "episode_days" in options:
+            self._length[mask] = int(options["episode_days"]) * self.scenario.ticks_per_day
+        self._start(mask, options.get("start_ticks"), first=seed is not None and self._stagger)
+        return self._observation(), {}
+
+    def step(
+        self, actions: np.ndarray | Tensor
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Advance all rows by one control interval.
+
+        Args:
+            actions: (B, A) in [-1, 1]; what is not a number counts as 0.
+        """
+        action = torch.as_tensor(actions).to(self.device, self.dtype)
+        action = torch.nan_to_num(action, nan=0.0, posinf=1.0, neginf=-1.0).clamp(-1.0, 1.0)
+        set_points = self._act(action, self.moment, self.fleet, self.scenario.dt_h)
+        return self.step_set_points(set_points)
+
+    def step_set_points(
+        self, set_points: SetPoints
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Advance all rows by one control interval with set-points, whoever made them."""
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP and bool(self._ended.any()):
+            return self._step_some(set_points, ~self._ended)
+        energy_kwh, totals = self._serve(set_points, self.moment, self.fleet, self.scenario.dt_h)
+        self.last = (set_points, totals)
+        return self._close(energy_kwh, totals, torch.ones(self.num_envs, dtype=torch.bool))
+
+    def _step_some(
+        self, set_points: SetPoints, active: Tensor
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Next-step autoreset: rows that ended start anew, and ignore their action."""
+        energy_kwh, totals = self._serve(set_points, self.moment, self.fleet, self.scenario.dt_h)
+        totals = Totals(*(torch.where(active, t, torch.zeros_like(t)) for t in totals))
+        self.last = (set_points, totals)
+        self._episodes[~active] += 1
+        return self._close(energy_kwh, totals, active)
+
+    def _close(
+        self, energy_kwh: Tensor, totals: Totals, active: Tensor
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Move the clock, reward, and restart what the autoreset mode restarts."""
+        self.energy_kwh = torch.where(
+            active.to(self.device).unsqueeze(-1), energy_kwh, self.energy_kwh
+        )
+        self.tick = self.tick + active
+        self._age = self._age + active
+        parts = reward_parts(totals, self.rated_kw, self.reward_scale)
+        reward = torch.stack(parts).sum(0).cpu().numpy()
+        self._return += reward
+        self._ended = self._age >= self._length
+        truncated = self._ended.numpy().copy()
+        info: dict[str, Any] = {
+            f"reward/{name}": part.cpu().numpy()
+            for name, part in zip(REWARD_PARTS, parts, strict=True)
+        }
+        if not bool(active.all()):
+            self._start(~active, None, first=False)
+        if truncated.any():
+            info["episode_return"] = self._return.copy()
+            if self.autoreset_mode is AutoresetMode.SAME_STEP:
+                self._finish_rows(info, truncated)
+        return self._observation(), reward, np.zeros(self.num_envs, bool), truncated, info
+
+    def _finish_rows(self, info: dict[str, Any], truncated: np.ndarray) -> None:
+        """Same-step autoreset: keep the last observation in the infos, and start anew."""
+        last = self._observation()
+        final = np.full(self.num_envs, None, dtype=object)
+        for row in np.flatnonzero(truncated):
+            final[row] = last[row].copy()
+        info["final_obs"], info["_final_obs"] = final, truncated.copy()
+        info["final_info"], info["_final_info"] = {}, truncated.copy()
+        mask = torch.from_numpy(truncated)
+        self._episodes[mask] += 1
+        self._start(mask, None, first=False)
+
+    def _take_seeds(self, seed: int | list[int | None], mask: Tensor) -> None:
+        """Row i gets seed + i, or the i-th of a list."""
+        if isinstance(seed, int):
+            seeds = seed + torch.arange(self.num_envs)
+        else:
+            entropy = np.random.SeedSequence().generate_state(self.num_envs)
+            seeds = torch.tensor(
+                [int(e) if s is None else s for s, e in zip(seed, entropy, strict=True)]
+            )
+        self._seeds = torch.where(mask, seeds, self._seeds)
+        self._episodes[mask] = 0
+        self._seeded = True
+
+    def _start(self, mask: Tensor, start_ticks: Any, first: bool) -> None:
+        """Begin the episodes of the masked rows."""
+        days = self._first_days()
+        share = uniform(self._seeds, self._episodes, 0, 0, Purpose.START_DAY)
+        tick = days[(share * len(days)).to(torch.int64)]
+        if start_ticks is not None:
+            tick = torch.as_tensor(start_ticks, dtype=torch.int64)
+        age = torch.zeros_like(self._age)
+        if first and self.num_envs > 1:
+            age = torch.arange(self.num_envs) * self.scenario.episode_ticks // self.num_envs
+        fill = uniform(
+            self._seeds.unsqueeze(-1),
+            self._episodes.unsqueeze(-1),
+            self.scenario.fleet.home_id,
+            0,
+            Purpose.INITIAL_FILL,
+        )
+        reserve = self.scenario.fleet.agreement.reserve_kwh
+        energy = reserve + fill * (self.scenario.fleet.battery.capacity_kwh - reserve)
+        energy = torch.maximum(
+            energy.to(self.device, self.dtype), self.fleet.agreement.reserve_kwh
+        ).minimum(self.fleet.battery.capacity_kwh)
+        self.energy_kwh = torch.where(mask.to(self.device).unsqueeze(-1), energy, self.energy_kwh)
+        self.tick = torch.where(mask, tick + age, self.tick)
+        self._age = torch.where(mask, age, self._age)
+        self._ended = self._ended & ~mask
+        self._return[mask.numpy()] = 0.0
+
+    def _first_days(self) -> Tensor:
+        """Start ticks from which an episode stays inside the split."""
+        days = self.scenario.start_ticks
+        return days[: len(days) - self.scenario.spec.episode_days + 1]
+
+    def _load_tables(self) -> Rows:
+        """Tables of the scenario in the working precision."""
+        s = self.scenario
+        return Rows(
+            *(
+                table.to(self.device, self.dtype)
+                for table in (
+                    (s.market.price_per_mwh / 1000.0).unsqueeze(-1),
+                    s.curve,
+                    s.features,
+                    s.load_pu,
+                    s.solar_pu,
+                )
+            )
+        )
+
+    def _observation(self) -> np.ndarray:
+        """Look up the rows of the tables, and observe."""
+        tick = self.tick.clamp(max=len(self._tables.features) - 1).to(self.device)
+        tables = self._tables
+        rows = Rows(
+            tables.price_per_kwh.index_select(0, tick),
+            tables.curve.index_select(0, torch.div(tick, TICKS_PER_ISSUE, rounding_mode="floor")),
+            tables.features.index_select(0, tick),
+            tables.load_pu.index_select(0, tick),
+            tables.solar_pu.index_select(0, tick),
+        )
+        self.moment, observation = self._look(self.energy_kwh, rows, self.fleet, self.scenario.dt_h)
+        self.observation = observation
+        return observation.to("cpu", torch.float32).numpy()
+
+    def render(self) -> tuple[str, ...] | None:  # type: ignore[override]
+        """Return one line of text for each row."""
+        if self.render_mode != "ansi":
+            return None
+        zone = self.scenario.market.zone
+        lines = []
+        for row in range(self.num_envs):
+            tick = int(self.tick[row])
+            day, hour = divmod(tick, self.scenario.ticks_per_day)
+            price = float(self.moment.price_per_kwh[row]) * 1000.0
+            fill = float(self.energy_kwh[row].sum() / self.fleet.battery.capacity_kwh.sum())
+            battery = float(self.last[1].battery_kwh[row]) / self.scenario.dt_h if self.last else 0.0
+            lines.append(
+                f"day {day} {hour * self.scenario.dt_h:05.2f} h ({zone})  "
+                f"price {price:8.1f} {self.scenario.market.currency}/MWh  "
+                f"batteries {battery:+9.1f} kW  stored {fill:4.0%}"
+            )
+        return tuple(lines)
+
+
+def _kernels(
+    dispatch: str, compile: bool
+) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """The three pure functions of a step: act, serve, look; fused if asked."""
+    mode = dispatch_mode(dispatch)
+
+    def act(action: Tensor, moment: Moment, fleet: Fleet, dt_h: float) -> SetPoints:
+        return mode(action, moment, fleet, dt_h, 0.0)
+
+    if not compile:
+        return act, serve, look
+    fuse = torch.compile(fullgraph=True, dynamic=False)
+    return fuse(act), fuse(serve), fuse(look)
+
+
+def serve(
+    set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float
+) -> tuple[Tensor, Totals]:
+    """Serve set-points, settle, and sum over the homes."""
+    outcome, ledger = advance(set_points, moment, fleet, dt_h)
+    return outcome.energy_kwh, total(outcome, ledger, moment, dt_h)
+
+
+def look(energy_kwh: Tensor, rows: Rows, fleet: Fleet, dt_h: float) -> tuple[Moment, Tensor]:
+    """Scale the tables to the homes, and observe."""
+    moment = moment_of(energy_kwh, rows, fleet)
+    return moment, observe(rows.features, fleet_features(moment, fleet, dt_h))

@@ -1,0 +1,1 @@
+"""The command line: one command, ``vpp``, and the only modules that print."""

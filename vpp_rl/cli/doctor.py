@@ -41,7 +41,9 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.parse_args(argv)
     findings = list(examine())
-    table = Table("", "subject", "finding", title=f"vpp-rl {__version__}", title_justify="left")
+    table = Table(title=f"vpp-rl {__version__}", title_justify="left")
+    for heading in ("", "subject", "finding"):
+        table.add_column(heading, overflow="fold")  # a path that is cut short helps nobody
     for state, subject, detail in findings:
         colour = _COLOUR[state]
         table.add_row(f"[{colour}]{state}[/{colour}]", subject, escape(detail))
@@ -97,7 +99,7 @@ def _checked(subject: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding("ok", subject, check())
     except Exception as error:
-        return Finding("fail", subject, f"{type(error).__name__}: {error}")
+        return Finding("fail", subject, f"{error} ({type(error).__name__})")
 
 
 def _torch_threads() -> str:

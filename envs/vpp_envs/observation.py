@@ -121,7 +121,7 @@ def fleet_features(moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
             (envelope.low_kw * member).sum(-1, dtype=torch.float64) / cohort_kw,
             (envelope.high_kw * member).sum(-1, dtype=torch.float64) / cohort_kw,
             mean,
-            (square - mean * mean).clamp(min=0.0).sqrt(),
+            (square - mean * mean).clamp(min=1e-12).sqrt(),
             ((fill < 0.05).to(fill.dtype) * usable).sum(-1, dtype=torch.float64),
             ((fill > 0.95).to(fill.dtype) * usable).sum(-1, dtype=torch.float64),
         ]

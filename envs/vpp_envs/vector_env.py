@@ -136,7 +136,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         rating_kw = torch.maximum(self.fleet.battery.discharge_kw, self.fleet.battery.charge_kw)
         self.rated_kw = float(rating_kw.double().sum())
         self._stagger = stagger
-        self._tables = self._load_tables()
+        self.tables = self._load_tables()
         self._act, self._serve, self._look = _kernels(dispatch, compile)
         self._seeds = torch.zeros(num_envs, dtype=torch.int64)
         self._seeded = False
@@ -309,8 +309,8 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _observation(self) -> np.ndarray:
         """Look up the rows of the tables, and observe."""
-        tick = self.tick.clamp(max=len(self._tables.features) - 1).to(self.device)
-        tables = self._tables
+        tick = self.tick.clamp(max=len(self.tables.features) - 1).to(self.device)
+        tables = self.tables
         rows = Rows(
             tables.price_per_kwh.index_select(0, tick),
             tables.curve.index_select(0, torch.div(tick, TICKS_PER_ISSUE, rounding_mode="floor")),

@@ -73,7 +73,7 @@ def water_value(
     """
     # The last lead leaves what a kWh is typically worth a day ahead: the mean of the medians.
     middle = nodes_per_kwh[..., nodes_per_kwh.shape[-1] // 2 - 1].mean(-1, keepdim=True)
-    curve = (middle * one_way_eff).expand(middle.shape[:-1] + (17,))
+    curve = middle * one_way_eff * torch.ones(17, dtype=middle.dtype, device=middle.device)
     up = one_way_eff * lead_h / duration_h
     down = -lead_h / (duration_h * one_way_eff)
     for back in range(nodes_per_kwh.shape[-2]):

@@ -24,14 +24,14 @@ BATTERY_COHORTS = (
     Cohort("battery_3h", 3.0, 0.9**0.5, 0.04),
     Cohort("battery_4h", 4.5, 0.9**0.5, 0.04),
 )
-DURATION_EDGES_H = (1.5, 2.5, 3.5)
 
 
 def duration_class(battery: BatteryParams, agreement: Agreement) -> Tensor:
     """Index of each home's battery in `BATTERY_COHORTS`, -1 without one, (N,) int64."""
     usable_kwh = battery.capacity_kwh - agreement.reserve_kwh
     duration_h = usable_kwh / battery.discharge_kw.clamp(min=1e-9)
-    edges = torch.tensor(DURATION_EDGES_H, dtype=duration_h.dtype, device=duration_h.device)
+    # Half-way between the representative durations; a literal, because scripts read no globals.
+    edges = torch.tensor([1.5, 2.5, 3.5], dtype=duration_h.dtype, device=duration_h.device)
     index = torch.bucketize(duration_h, edges)
     return torch.where(battery.discharge_kw > 0, index, torch.full_like(index, -1))
 

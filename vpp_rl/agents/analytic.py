@@ -1,0 +1,235 @@
+"""Analytic policy gradient: the profit of whole days, differentiated through the simulator.
+
+Prices, sun and load do not depend on the action, and the physics is known, so the gradient of
+realised profit with respect to the policy is exact up to the smoothing of decisions (Madeka et
+al. 2022, arXiv 2210.03137; Alvo et al. 2023, arXiv 2306.11246, for inventories).
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vpp_envs.dispatch.modes import dispatch_mode
+from vpp_envs.dispatch.value_curve import usable_fill
+from vpp_envs.errors import InputError
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.observation import fleet_features, observe
+from vpp_envs.random import Purpose, uniform
+from vpp_envs.transition import advance
+from vpp_envs.vector_env import FleetVectorEnv, Rows, moment_of
+from vpp_rl.agents.network import PolicyNetwork
+
+
+@dataclass(frozen=True)
+class AnalyticSettings:
+    """How the analytic policy gradient trains."""
+
+    name: str = "apg"
+    hidden: tuple[int, ...] = (64, 64)
+    learning_rate: float = 2e-3
+    scenarios: int = 64  # windows in one gradient step
+    homes: int = 16  # homes of the training fleet in one gradient step
+    window_h: float = 36.0
+    temperature: float = 0.03  # width of smoothed decisions, share of the price
+    final_temperature: float = 0.01
+    max_grad_norm: float = 0.5
+    seconds: float = 150.0  # training stops at the first of both
+    iterations: int = 100_000
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot train."""
+        if self.window_h * 12 < 2:
+            raise InputError(f"agent.window_h must be at least 0.2 hours, got {self.window_h}.")
+        for name in ("scenarios", "homes", "iterations"):
+            if getattr(self, name) < 1:
+                raise InputError(f"agent.{name} must be at least 1, got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training run stands; handed to the caller after every gradient step."""
+
+    iteration: int
+    share: float  # of the budget that is spent [0 to 1]
+    home_steps: int
+    profit_per_kw_day: float  # realised, smoothed decisions [currency/kW/day]
+    gradient_norm: float
+
+
+def train_analytic(
+    env: FleetVectorEnv,
+    settings: AnalyticSettings,
+    seed: int,
+    report: Callable[[Progress, PolicyNetwork], None],
+) -> PolicyNetwork:
+    """Train a policy by gradients through the simulator.
+
+    Args:
+        env: Supplies scenario, homes, tables and dispatch mode; it is not stepped.
+        settings: How to train.
+        seed: Of the network's weights and of the windows.
+        report: Called after every gradient step with the progress and the policy.
+
+    Returns:
+        The trained policy.
+    """
+    torch.manual_seed(seed)
+    features, actions = len(env.observation_names), len(env.action_names)
+    policy = PolicyNetwork(features, actions, settings.hidden).to(env.device, env.dtype)
+    policy.set_normaliser(first_observations(env, seed))
+    optimiser = torch.optim.Adam(policy.parameters(), lr=settings.learning_rate)
+    began = time.monotonic()
+    home_steps, share, iteration = 0, 0.0, 0
+    while share < 1.0:
+        rate = settings.learning_rate * (0.02 + 0.98 * _cosine(share))
+        optimiser.param_groups[0]["lr"] = rate
+        cool = (settings.final_temperature / settings.temperature) ** share
+        profit, steps = _window_profit(
+            env, policy, settings, seed, iteration, settings.temperature * cool
+        )
+        optimiser.zero_grad()
+        (-profit.mean()).backward()
+        norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), settings.max_grad_norm)
+        optimiser.step()
+        iteration += 1
+        home_steps += steps
+        share = max(
+            iteration / settings.iterations, (time.monotonic() - began) / settings.seconds
+        )
+        days = settings.window_h / 24.0
+        report(
+            Progress(
+                iteration, min(share, 1.0), home_steps, float(profit.detach().mean()) / days, float(norm)
+            ),
+            policy,
+        )
+    return policy
+
+
+def first_observations(env: FleetVectorEnv, seed: int) -> Tensor:
+    """Observations of the unlearned rule on random training days, (M, F), for the normaliser."""
+    env.reset(seed=seed)
+    zero = torch.zeros(env.num_envs, len(env.action_names))
+    seen = []
+    for tick in range(env.scenario.ticks_per_day):
+        env.step(zero)
+        if tick % 6 == 0:
+            seen.append(env.observation.clone())
+    return torch.cat(seen)
+
+
+def _cosine(share: float) -> float:
+    return 0.5 * (1.0 + float(torch.cos(torch.tensor(min(share, 1.0) * torch.pi))))
+
+
+def _window_profit(
+    env: FleetVectorEnv,
+    policy: PolicyNetwork,
+    settings: AnalyticSettings,
+    seed: int,
+    iteration: int,
+    temperature: float,
+) -> tuple[Tensor, int]:
+    """Profit of one window per kW of battery, final store included, (B,), and home-steps."""
+    scenario, tables = env.scenario, env.tables
+    ticks = round(settings.window_h / scenario.dt_h)
+    scenarios = torch.arange(settings.scenarios)
+    last = int(scenario.start_ticks[-1]) + scenario.ticks_per_day - ticks
+    first = int(scenario.start_ticks[0])
+    draw = uniform(seed, iteration, scenarios, 0, Purpose.START_DAY)
+    start = first + (draw * (last - first + 1)).to(torch.int64)
+    fleet = _some_homes(env.fleet, settings.homes, seed, iteration)
+    usable_kwh = fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh
+    fill = uniform(seed, iteration, scenarios.unsqueeze(-1), fleet.home_id, Purpose.INITIAL_FILL)
+    start_kwh = fleet.agreement.reserve_kwh + fill.to(usable_kwh) * usable_kwh
+    energy_kwh = start_kwh
+    rated_kw = torch.maximum(fleet.battery.discharge_kw, fleet.battery.charge_kw).sum()
+    dt_h = scenario.dt_h
+    profit = torch.zeros(settings.scenarios, dtype=torch.float64, device=env.device)
+    for step in range(ticks):
+        rows = row_at(tables, start + step)
+        energy_kwh, gain = smooth_step(
+            policy, energy_kwh, rows, fleet, env.dispatch, dt_h, temperature
+        )
+        profit = profit + gain
+    stored = _stored_value(row_at(tables, start + ticks - 1).curve, energy_kwh, fleet)
+    stored = stored - _stored_value(row_at(tables, start).curve, start_kwh, fleet)
+    return (profit + stored.double()) / rated_kw, ticks * fill.numel()
+
+
+def smooth_step(
+    policy: PolicyNetwork,
+    energy_kwh: Tensor,
+    rows: Rows,
+    fleet: Fleet,
+    dispatch: str,
+    dt_h: float,
+    temperature: float,
+) -> tuple[Tensor, Tensor]:
+    """Observe, act, dispatch, serve and settle one interval, differentiably.
+
+    Returns:
+        Stored energy afterwards, (B, N), and what dispatch added, (B,) float64.
+    """
+    moment = moment_of(energy_kwh, rows, fleet)
+    action = policy(observe(rows.features, fleet_features(moment, fleet, dt_h)))
+    set_points = dispatch_mode(dispatch)(action, moment, fleet, dt_h, temperature)
+    outcome, ledger = advance(set_points, moment, fleet, dt_h)
+    gain = ledger.energy_market - ledger.site_passthrough - ledger.wear
+    return outcome.energy_kwh, gain.sum(-1)
+
+
+def row_at(tables: Rows, tick: Tensor) -> Rows:
+    """Rows of the tables at the ticks of B scenarios."""
+    issue = torch.div(tick, 6, rounding_mode="floor")
+    return Rows(
+        tables.price_per_kwh.index_select(0, tick),
+        tables.curve.index_select(0, issue),
+        tables.features.index_select(0, tick),
+        tables.load_pu.index_select(0, tick),
+        tables.solar_pu.index_select(0, tick),
+    )
+
+
+def _stored_value(curve: Tensor, energy_kwh: Tensor, fleet: Fleet) -> Tensor:
+    """Value of what is stored: the integral of the water value, summed over homes, (B,)."""
+    points = curve.shape[-1]
+    area = torch.cumulative_trapezoid(curve, dx=1.0 / (points - 1), dim=-1)
+    area = torch.nn.functional.pad(area, (1, 0))
+    at = usable_fill(energy_kwh, fleet) * (points - 1)
+    cell = at.detach().floor().clamp(0.0, points - 2.0)
+    index = cell.to(torch.int64) + fleet.cohort.clamp(min=0) * points
+    flat_area, flat_curve = area.flatten(-2), curve.flatten(-2)
+    left = torch.gather(flat_curve, -1, index)
+    right = torch.gather(flat_curve, -1, index + 1)
+    part = at - cell
+    inside = part * left + 0.5 * part.square() * (right - left)
+    value = torch.gather(flat_area, -1, index) + inside / (points - 1)
+    usable_kwh = fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh
+    return (value * usable_kwh * (fleet.cohort >= 0)).sum(-1)
+
+
+def _some_homes(fleet: Fleet, homes: int, seed: int, iteration: int) -> Fleet:
+    """A random part of the fleet for one gradient step."""
+    total = len(fleet.home_id)
+    if homes >= total:
+        return fleet
+    key = uniform(seed, iteration, fleet.home_id, 1, Purpose.ACTION)
+    pick = torch.argsort(key)[:homes].to(fleet.home_id.device)
+
+    def part(tree: tuple[Tensor, ...]) -> list[Tensor]:
+        return [t[pick] for t in tree]
+
+    return Fleet(
+        fleet.home_id[pick],
+        type(fleet.battery)(*part(fleet.battery)),
+        fleet.solar_kw[pick],
+        fleet.solar_archetype[pick],
+        fleet.load_mean_kw[pick],
+        fleet.load_archetype[pick],
+        type(fleet.agreement)(*part(fleet.agreement)),
+        fleet.cohort[pick],
+    )

@@ -1,0 +1,157 @@
+"""PPO of Stable-Baselines3 with large batches, served by the same network as everything else."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from torch import nn
+
+from vpp_envs.errors import InputError
+from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents.analytic import Progress, first_observations
+from vpp_rl.agents.network import PolicyNetwork
+from vpp_rl.agents.sb3_env import FleetVecEnv
+
+
+@dataclass(frozen=True)
+class PpoSettings:
+    """How PPO trains."""
+
+    name: str = "ppo"
+    hidden: tuple[int, ...] = (64, 64)
+    learning_rate: float = 5e-4
+    scenarios: int = 256  # rows of the environment
+    steps: int = 96  # of each row between updates
+    batch: int = 4096
+    epochs: int = 4
+    gamma: float = 0.9965  # a day: exp(-5 min / 24 h)
+    gae_lambda: float = 0.95
+    clip_range: float = 0.2
+    entropy: float = 0.0
+    log_std: float = -1.5
+    shaping: bool = True  # pay for stored energy at its water value (a potential)
+    reward_limit: float = 50.0
+    seconds: float = 240.0  # training stops at the first of both
+    iterations: int = 100_000  # updates
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot train."""
+        if self.batch > self.scenarios * self.steps:
+            raise InputError(
+                f"agent.batch={self.batch} is more than a collection of scenarios x steps = "
+                f"{self.scenarios * self.steps}; choose a smaller batch."
+            )
+        if not 0.0 < self.gamma < 1.0:
+            raise InputError(f"agent.gamma must lie between 0 and 1, got {self.gamma}.")
+
+
+def train_ppo(
+    env: FleetVectorEnv,
+    settings: PpoSettings,
+    seed: int,
+    report: Callable[[Progress, PolicyNetwork], None],
+) -> PolicyNetwork:
+    """Train a policy by proximal policy optimisation.
+
+    Args:
+        env: Vector environment in same-step autoreset mode with ``settings.scenarios`` rows.
+        settings: How to train.
+        seed: Of weights, exploration and days.
+        report: Called after every update with the progress and the policy.
+
+    Returns:
+        The trained policy: the mean of the Gaussian, clipped.
+    """
+    features, actions = len(env.observation_names), len(env.action_names)
+    network = PolicyNetwork(features, actions, settings.hidden, squash=False)
+    network.set_normaliser(first_observations(env, seed))
+    adapter = FleetVecEnv(env, network.mean, network.scale, settings.gamma, settings.shaping)
+    adapter.seed(seed)
+    model = PPO(
+        "MlpPolicy",
+        adapter,
+        learning_rate=settings.learning_rate,
+        n_steps=settings.steps,
+        batch_size=settings.batch,
+        n_epochs=settings.epochs,
+        gamma=settings.gamma,
+        gae_lambda=settings.gae_lambda,
+        clip_range=settings.clip_range,
+        ent_coef=settings.entropy,
+        max_grad_norm=0.5,
+        policy_kwargs={
+            "net_arch": {"pi": list(settings.hidden), "vf": list(settings.hidden)},
+            "activation_fn": nn.Tanh,
+            "log_std_init": settings.log_std,
+        },
+        seed=seed,
+        device="cpu",
+        verbose=0,
+    )
+    with torch.no_grad():
+        model.policy.action_net.weight.zero_()
+        model.policy.action_net.bias.zero_()
+    callback = _Budget(settings, network, report)
+    model.learn(total_timesteps=10**12, callback=callback)
+    copy_actor(model, network)
+    return network
+
+
+def copy_actor(model: PPO, network: PolicyNetwork) -> None:
+    """Copy the Gaussian's mean network of an SB3 policy into ours."""
+    source = [m for m in model.policy.mlp_extractor.policy_net if isinstance(m, nn.Linear)]
+    target = [m for m in network.body if isinstance(m, nn.Linear)]
+    with torch.no_grad():
+        for theirs, ours in zip(
+            [*source, model.policy.action_net], [*target, network.head], strict=True
+        ):
+            ours.weight.copy_(theirs.weight)
+            ours.bias.copy_(theirs.bias)
+
+
+class _Budget(BaseCallback):
+    """Reports after every update, anneals, and stops when the budget is spent."""
+
+    def __init__(
+        self,
+        settings: PpoSettings,
+        network: PolicyNetwork,
+        report: Callable[[Progress, PolicyNetwork], None],
+    ) -> None:
+        super().__init__()
+        self._settings, self._network, self._report = settings, network, report
+        self._began = time.monotonic()
+        self._updates = 0
+        self._spent = 0.0
+
+    def _on_step(self) -> bool:
+        return self._spent < 1.0
+
+    def _on_rollout_start(self) -> None:
+        """The last update is done: report it, and set the rate of the next."""
+        settings = self._settings
+        self._spent = max(
+            self._updates / settings.iterations,
+            (time.monotonic() - self._began) / settings.seconds,
+        )
+        rate = settings.learning_rate * max(1.0 - self._spent, 0.02)
+        self.model.lr_schedule = lambda _: rate
+        if self._updates:
+            copy_actor(self.model, self._network)  # type: ignore[arg-type]
+            rewards = self.model.rollout_buffer.rewards  # type: ignore[attr-defined]
+            per_day = 288.0 / self.model.env.env.reward_scale  # type: ignore[union-attr]
+            self._report(
+                Progress(
+                    self._updates,
+                    min(self._spent, 1.0),
+                    self.num_timesteps,
+                    float(np.mean(rewards)) * per_day,
+                    float("nan"),
+                ),
+                self._network,
+            )
+        self._updates += 1

@@ -1,0 +1,131 @@
+"""The vector environment as Stable-Baselines3 wants it: one thin adapter."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+from vpp_envs.errors import InputError
+from vpp_envs.vector_env import FleetVectorEnv
+
+
+class FleetVecEnv(VecEnv):
+    """Same-step autoreset, fresh infos, normalised observations, shaped rewards.
+
+    With ``shaping`` the reward gains ``gamma * phi(s') - phi(s)``, phi being the tabulated water
+    value of the mean fill: a potential, which leaves every policy's rank as it is (Ng, Harada and
+    Russell 1999) and pays for stored energy when it is stored.
+    """
+
+    def __init__(
+        self, env: FleetVectorEnv, mean: Tensor, scale: Tensor, gamma: float, shaping: bool
+    ) -> None:
+        """Wrap an environment in same-step autoreset mode."""
+        if env.autoreset_mode is not AutoresetMode.SAME_STEP:
+            raise InputError(
+                f"Stable-Baselines3 needs autoreset_mode=SameStep, got {env.autoreset_mode.value}."
+            )
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self.env = env
+        self._mean, self._scale = mean.numpy(), scale.numpy()
+        self._gamma, self._shaping = gamma, shaping
+        self._actions: np.ndarray | None = None
+        self._steps = np.zeros(env.num_envs, dtype=int)
+        self._potential = np.zeros(env.num_envs)
+        names = env.observation_names
+        self._fill_at = [names.index(f"{c}/fill_mean") for c in env.scenario.cohort_names]
+        battery, agreement = env.scenario.fleet.battery, env.scenario.fleet.agreement
+        usable = battery.capacity_kwh - agreement.reserve_kwh
+        self._usable_kwh = torch.stack(
+            [
+                usable[env.scenario.fleet.cohort == index].sum()
+                for index in range(len(env.scenario.cohorts))
+            ]
+        )
+
+    def reset(self) -> np.ndarray:
+        """Start all rows."""
+        seed = self._seeds[0]
+        observation, _ = self.env.reset(seed=seed)
+        self._reset_seeds()
+        self._steps[:] = 0
+        self._potential = self._stored_value(observation)
+        return self._normal(observation)
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Keep the actions for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+        """Advance all rows by one control interval."""
+        assert self._actions is not None
+        observation, reward, _, truncated, info = self.env.step(self._actions)
+        self._steps += 1
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        stored = self._stored_value(observation) if self._shaping else self._potential
+        after = stored.copy()
+        for row in np.flatnonzero(truncated):
+            last = info["final_obs"][row]
+            if self._shaping:
+                # At the last step the market's tables still stand at the new episode's tick: the
+                # bootstrap value carries on from the old state, so the potential is left out.
+                after[row] = self._potential[row] / self._gamma
+            infos[row] = {
+                "terminal_observation": self._normal(last),
+                "TimeLimit.truncated": True,
+                "episode": {"r": info["episode_return"][row], "l": int(self._steps[row])},
+            }
+            self._steps[row] = 0
+        if self._shaping:
+            reward = reward + self._gamma * after - self._potential
+            self._potential = stored
+        return self._normal(observation), reward.astype(np.float32), truncated, infos
+
+    def _stored_value(self, observation: np.ndarray) -> np.ndarray:
+        """Water value of the stored energy by cohort mean, in units of the reward, (B,)."""
+        if not self._shaping:
+            return self._potential
+        curve = self.env.moment.curve.double()
+        points = curve.shape[-1]
+        area = torch.cumulative_trapezoid(curve, dx=1.0 / (points - 1), dim=-1)
+        area = torch.nn.functional.pad(area, (1, 0))
+        at = torch.from_numpy(observation[:, self._fill_at]).double() * (points - 1)
+        cell = at.floor().clamp(0.0, points - 2.0)
+        left = torch.gather(area, -1, cell.to(torch.int64).unsqueeze(-1)).squeeze(-1)
+        right = torch.gather(area, -1, cell.to(torch.int64).unsqueeze(-1) + 1).squeeze(-1)
+        value = (left + (at - cell) * (right - left)) * self._usable_kwh
+        factor = self.env.reward_scale / self.env.rated_kw
+        return (value.sum(-1) * factor).numpy()
+
+    def _normal(self, observation: np.ndarray) -> np.ndarray:
+        """Normalise as the policy network will."""
+        return np.clip((observation - self._mean) * self._scale, -10.0, 10.0).astype(np.float32)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Read an attribute of the rows, which they share."""
+        return [getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Set an attribute of the rows, which they share."""
+        setattr(self.env, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Call a method of the rows, which they share."""
+        return [getattr(self.env, method_name)(*method_args, **method_kwargs)]
+
+    def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
+        """No row is wrapped."""
+        return [False] * len(list(self._get_indices(indices)))
+
+    def get_images(self) -> Sequence[np.ndarray | None]:
+        """There are no images."""
+        return [None] * self.num_envs

@@ -1,0 +1,82 @@
+"""The stochastic value curve without learning, and the optimum that it approximates."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from vpp_envs.dispatch.value_curve import value_curve
+from vpp_envs.errors import InputError
+from vpp_envs.scenario import Scenario
+from vpp_envs.simulator import SetPoints
+from vpp_rl.baselines.optimum import OptimalValue, solve_optimum
+from vpp_rl.policy import Scene
+
+
+@dataclass(frozen=True)
+class StochasticValueCurve:
+    """Every home follows the tabulated water value as it is."""
+
+    name: str = "value curve"
+    kind: str = "optimiser"
+
+    def act(self, scene: Scene) -> SetPoints:
+        """Compare price and water value at each home's fill."""
+        return _unbent(scene, scene.moment.curve)
+
+
+@dataclass
+class NonAnticipativeOptimum:
+    """The best that any controller can do on the synthetic process without knowing its future.
+
+    It knows the process's own factors. The optimum is solved once a quarter and cohort.
+    """
+
+    name: str = "optimum"
+    kind: str = "bound"
+    _solved: dict[tuple[int, str], OptimalValue] = field(default_factory=dict)
+
+    def act(self, scene: Scene) -> SetPoints:
+        """Compare price and the optimal marginal value at each home's fill."""
+        return _unbent(scene, self.curves(scene.scenario, scene.tick).to(scene.moment.curve.dtype))
+
+    def curves(self, scenario: Scenario, tick: Tensor) -> Tensor:
+        """Optimal marginal values at the end of each tick, (B, C, F). [currency/kWh]
+
+        Raises:
+            InputError: The prices are recorded, so that their law is not known.
+        """
+        market = scenario.market
+        if market.model is None or market.factors is None:
+            raise InputError("the optimum needs a synthetic market: recorded prices have no law.")
+        factors = market.factors[tick]
+        quarters = market.quarter[tick]
+        tick_of_day = tick % scenario.ticks_per_day
+        curves: list[Tensor] = []
+        for cohort in scenario.cohorts:
+            rows: Tensor | None = None
+            for quarter in torch.unique(quarters).tolist():
+                key = (quarter, cohort.name)
+                if key not in self._solved:
+                    self._solved[key] = solve_optimum(
+                        market.model,
+                        quarter,
+                        cohort.duration_h,
+                        cohort.one_way_eff,
+                        cohort.wear_per_kwh,
+                        scenario.dt_h,
+                    )
+                pick = quarters == quarter
+                curve = self._solved[key].curve(tick_of_day[pick], factors[pick])
+                rows = torch.zeros(len(tick), curve.shape[-1]) if rows is None else rows
+                rows[pick] = curve
+            assert rows is not None
+            curves.append(rows)
+        return torch.stack(curves, dim=1)
+
+
+def _unbent(scene: Scene, curve: Tensor) -> SetPoints:
+    """Dispatch by curves as they are."""
+    moment = scene.moment._replace(curve=curve)
+    zero = torch.zeros(curve.shape[0], 4 * curve.shape[1] + 1, dtype=curve.dtype)
+    return value_curve(zero, moment, scene.fleet, scene.scenario.dt_h, 0.0)

@@ -1,0 +1,165 @@
+"""Run a policy over windows of unseen days and homes, and book what it earned."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.scenario import Scenario, ScenarioSpec
+from vpp_envs.transition import Totals
+from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.policy import Policy, scene_of
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Which days are played: all policies see the same windows, homes and initial fills."""
+
+    split: str = "test"
+    window_days: int = 10
+    most: int | None = None
+    seed: int = 20_000  # of the initial fills
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What happened tick by tick, fleet sums, in one window."""
+
+    tick: Tensor  # (T,)
+    totals: Totals  # (T,) each
+    fill: Tensor  # usable fill of each home at the start of each tick, (T, N)
+
+
+def play(
+    policy: Policy,
+    spec: ScenarioSpec,
+    windows: Windows,
+    progress: Callable[[int, int], None] | None = None,
+    trace_row: int | None = None,
+) -> tuple[pd.DataFrame, Trace | None]:
+    """Play a policy over all windows at once.
+
+    Args:
+        policy: Who acts.
+        spec: The scenario.
+        windows: Which days.
+        progress: Called with ticks done and ticks in all.
+        trace_row: Window of which the trace is kept.
+
+    Returns:
+        One row a window (the columns of `scoreboard.WINDOW_COLUMNS`), and the trace.
+    """
+    env, starts = window_env(spec, windows)
+    ticks = windows.window_days * env.scenario.ticks_per_day
+    start_kwh = env.energy_kwh.clone()
+    sums: Totals | None = None
+    kept: list[tuple[Tensor, Totals, Tensor]] = []
+    with torch.no_grad():
+        for tick in range(ticks):
+            scene = scene_of(env)
+            set_points = policy.act(scene)
+            before_kwh, before_tick = env.energy_kwh, env.tick
+            env.step_set_points(set_points)
+            assert env.last is not None
+            totals = env.last[1]
+            sums = (
+                totals
+                if sums is None
+                else Totals(*(a + b for a, b in zip(sums, totals, strict=True)))
+            )
+            if trace_row is not None:
+                kept.append(
+                    (
+                        before_tick[trace_row],
+                        Totals(*(t[trace_row] for t in totals)),
+                        _fill(before_kwh[trace_row], env.fleet),
+                    )
+                )
+            if progress is not None:
+                progress(tick + 1, ticks)
+    assert sums is not None
+    frame = _frame(policy, env.scenario, windows, starts, sums, start_kwh, env.energy_kwh)
+    return frame, _trace(kept) if kept else None
+
+
+def window_env(spec: ScenarioSpec, windows: Windows) -> tuple[FleetVectorEnv, Tensor]:
+    """An environment with one row a window, reset to their first ticks, in float64."""
+    from vpp_envs.scenario import build_scenario
+
+    scenario = build_scenario(spec, windows.split)
+    starts = scenario.window_starts(windows.window_days, windows.most)
+    env = FleetVectorEnv(
+        spec, len(starts), split=windows.split, dtype="float64", autoreset_mode="Disabled"
+    )
+    env.reset(
+        seed=windows.seed, options={"start_ticks": starts, "episode_days": windows.window_days}
+    )
+    return env, starts
+
+
+def inventory_value_per_kwh(scenario: Scenario) -> float:
+    """Credit for a kWh left in store at the end of a window, against one there at its start.
+
+    The market's typical price, the median |price| of its training days, after discharging
+    losses: an accounting convention, the same for every policy and bound. [currency/kWh]
+    """
+    return scenario.market.price_scale / 1000.0 * 0.9**0.5
+
+
+def _fill(energy_kwh: Tensor, fleet: Fleet) -> Tensor:
+    from vpp_envs.dispatch.value_curve import usable_fill
+
+    return usable_fill(energy_kwh, fleet)
+
+
+def _trace(kept: list[tuple[Tensor, Totals, Tensor]]) -> Trace:
+    totals = Totals(*(torch.stack(column) for column in zip(*(k[1] for k in kept), strict=True)))
+    return Trace(torch.stack([k[0] for k in kept]), totals, torch.stack([k[2] for k in kept]))
+
+
+def _frame(
+    policy: Policy,
+    scenario: Scenario,
+    windows: Windows,
+    starts: Tensor,
+    sums: Totals,
+    start_kwh: Tensor,
+    end_kwh: Tensor,
+) -> pd.DataFrame:
+    """Book one row a window."""
+    credit = (end_kwh - start_kwh).double().sum(-1) * inventory_value_per_kwh(scenario)
+    battery = scenario.fleet.battery
+    usable_kwh = float(
+        (battery.capacity_kwh - scenario.fleet.agreement.reserve_kwh)[
+            battery.discharge_kw > 0
+        ].sum()
+    )
+    market = scenario.market
+    stamps = market.start_utc + np.timedelta64(300, "s") * starts.numpy()
+    local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(market.zone)
+    return pd.DataFrame(
+        {
+            "policy": policy.name,
+            "kind": policy.kind,
+            "seed": -1,
+            "window": np.arange(len(starts)),
+            "start": local.date,
+            "quarter": market.quarter[starts].numpy(),
+            "days": float(windows.window_days),
+            "homes": len(scenario.fleet.home_id),
+            "profit": (sums.energy_market - sums.wear + credit).numpy(),
+            "energy_market": sums.energy_market.numpy(),
+            "wear": sums.wear.numpy(),
+            "inventory_credit": credit.numpy(),
+            "throughput_kwh": sums.discharged_kwh.numpy(),
+            "capacity_kwh": usable_kwh,
+            "broken_agreements": sums.broken.numpy().astype(int),
+            "site_limit_kwh": sums.site_excess_kwh.numpy(),
+            "train_s": np.nan,
+            "train_steps": np.nan,
+        }
+    )

@@ -1,0 +1,1 @@
+"""The whole controller as one artifact: written, verified, loaded."""

@@ -1,0 +1,222 @@
+"""The whole controller as one module: telemetry and signals in, set-points out.
+
+It is scripted from the very functions that the environment calls. Homes come as a matrix with
+named columns, so that any language can hand them over; the same file dispatches one home or a
+million.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from vpp_envs.devices.battery import BatteryParams
+from vpp_envs.dispatch.cohort_power import cohort_power
+from vpp_envs.dispatch.envelope import battery_envelope
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.value_curve import value_curve
+from vpp_envs.dispatch.water_value import water_value
+from vpp_envs.errors import InputError
+from vpp_envs.fleet.agreement import Agreement
+from vpp_envs.fleet.cohorts import BATTERY_COHORTS, Cohort, duration_class
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.forecast.protocol import NODE_WEIGHTS
+from vpp_envs.observation import Signals, fleet_features, observe, signal_features
+from vpp_rl.agents.network import PolicyNetwork
+
+# Columns of the telemetry matrix: name and unit. The first three change every interval.
+TELEMETRY_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("energy_kwh", "kWh"),
+    ("load_kw", "kW"),
+    ("solar_available_kw", "kW"),
+    ("solar_kw", "kW"),
+    ("capacity_kwh", "kWh"),
+    ("charge_kw", "kW"),
+    ("discharge_kw", "kW"),
+    ("one_way_eff", "1"),
+    ("standing_loss_kw", "kW"),
+    ("wear_per_kwh", "currency/kWh"),
+    ("reserve_kwh", "kWh"),
+    ("import_limit_kw", "kW"),
+    ("export_limit_kw", "kW"),
+)
+# Entries of the signal vector: name and unit.
+SIGNAL_ENTRIES: tuple[tuple[str, str], ...] = (
+    ("price_per_mwh", "currency/MWh"),
+    ("previous_per_mwh", "currency/MWh"),
+    ("day_mean_per_mwh", "currency/MWh"),
+    ("day_std_per_mwh", "currency/MWh"),
+    ("hour", "h"),
+    ("day_of_year", "1"),
+    ("weekend", "1"),
+)
+# Columns of the answer.
+SET_POINT_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("battery_kw", "kW"),
+    ("solar_limit_kw", "kW"),
+    ("low_kw", "kW"),
+    ("high_kw", "kW"),
+    ("valid", "1"),
+)
+
+
+class Controller(nn.Module):
+    """Observation, normaliser, policy, dispatch and envelope in one module."""
+
+    def __init__(
+        self,
+        policy: PolicyNetwork,
+        dispatch: str,
+        cohorts: tuple[Cohort, ...],
+        price_scale: float,
+        dt_h: float,
+    ) -> None:
+        """Assemble a controller.
+
+        Args:
+            policy: The trained network.
+            dispatch: "value_curve" or "cohort_power".
+            cohorts: Cohorts that the policy knows, in the order of its actions.
+            price_scale: Typical price of its market. [currency/MWh]
+            dt_h: Control interval. [h]
+
+        Raises:
+            InputError: The dispatch mode asks one action a home, which fits one fleet only.
+        """
+        super().__init__()
+        if dispatch not in ("value_curve", "cohort_power"):
+            raise InputError(
+                f"dispatch={dispatch!r} cannot be exported: its action has one entry a home and "
+                "fits one fleet only; train with dispatch=value_curve or dispatch=cohort_power."
+            )
+        self.policy = policy
+        self.by_curve = dispatch == "value_curve"
+        self.price_scale = price_scale
+        self.dt_h = dt_h
+        self.durations_h = [c.duration_h for c in cohorts]
+        self.one_way_effs = [c.one_way_eff for c in cohorts]
+        self.wears_per_kwh = [c.wear_per_kwh for c in cohorts]
+        # Index of each known duration class among the policy's cohorts, -1 for the others.
+        known = [c.name for c in cohorts]
+        index = [known.index(c.name) if c.name in known else -1 for c in BATTERY_COHORTS]
+        self.register_buffer("cohort_of_class", torch.tensor([*index, -1], dtype=torch.int64))
+        self.register_buffer("weights", torch.tensor(NODE_WEIGHTS))
+
+    @torch.jit.export
+    def curves(self, nodes_per_mwh: Tensor) -> Tensor:
+        """Water value of each cohort for one forecast issue, (H, Q) -> (C, F).
+
+        Call it once an issue (half an hour) and hand the result to `forward`.
+        """
+        nodes = nodes_per_mwh.to(self.weights.dtype) / 1000.0
+        parts: list[Tensor] = []
+        for c in range(len(self.durations_h)):
+            parts.append(
+                water_value(
+                    nodes,
+                    self.weights,
+                    self.durations_h[c],
+                    self.one_way_effs[c],
+                    self.wears_per_kwh[c],
+                    0.5,
+                )
+            )
+        return torch.stack(parts, -2)
+
+    def forward(
+        self, telemetry: Tensor, signals: Tensor, nodes_per_mwh: Tensor, curve: Tensor
+    ) -> Tensor:
+        """Dispatch a fleet for one interval.
+
+        A home with a number missing in its row takes no part: its battery is left alone and its
+        row is marked, and the other homes are dispatched as if it were not there.
+
+        Args:
+            telemetry: One row a home, columns `TELEMETRY_COLUMNS`, (N, 13).
+            signals: Entries `SIGNAL_ENTRIES`, (7,).
+            nodes_per_mwh: Latest forecast by lead and bin, (H, Q). [currency/MWh]
+            curve: `curves` of that forecast, (C, F). [currency/kWh]
+
+        Returns:
+            One row a home, columns `SET_POINT_COLUMNS`, (N, 5).
+        """
+        valid = torch.isfinite(telemetry).all(-1)
+        fleet, moment = self._read(telemetry, valid, signals, curve)
+        part = signal_features(
+            Signals(
+                signals[0],
+                signals[1],
+                signals[2],
+                signals[3],
+                nodes_per_mwh.to(signals.dtype),
+                signals[4],
+                signals[5],
+                signals[6],
+            ),
+            curve,
+            self.price_scale,
+        )
+        action = self.policy(observe(part, fleet_features(moment, fleet, self.dt_h)))
+        if self.by_curve:
+            set_points = value_curve(action, moment, fleet, self.dt_h, 0.0)
+        else:
+            set_points = cohort_power(action, moment, fleet, self.dt_h, 0.0)
+        solar_kw = set_points.solar_output_kw
+        envelope = battery_envelope(
+            moment.energy_kwh, moment.load_kw - solar_kw, fleet.battery, fleet.agreement, self.dt_h
+        )
+        curtailed = solar_kw < moment.solar_available_kw
+        limit_kw = torch.where(curtailed, solar_kw, fleet.solar_kw)
+        return torch.stack(
+            [
+                set_points.battery_kw,
+                limit_kw,
+                envelope.low_kw,
+                envelope.high_kw,
+                valid.to(telemetry.dtype),
+            ],
+            -1,
+        )
+
+    def _read(
+        self, telemetry: Tensor, valid: Tensor, signals: Tensor, curve: Tensor
+    ) -> tuple[Fleet, Moment]:
+        """Take the matrix apart; a row that is not valid becomes a home without devices."""
+        zero = torch.zeros_like(telemetry[:, 0])
+        one = torch.ones_like(zero)
+        battery = BatteryParams(
+            torch.where(valid, telemetry[:, 4], one),
+            torch.where(valid, telemetry[:, 5], zero),
+            torch.where(valid, telemetry[:, 6], zero),
+            torch.where(valid, telemetry[:, 7], one),
+            torch.where(valid, telemetry[:, 8], zero),
+            torch.where(valid, telemetry[:, 9], zero),
+        )
+        agreement = Agreement(
+            torch.where(valid, telemetry[:, 10], zero),
+            torch.where(valid, telemetry[:, 11], one),
+            torch.where(valid, telemetry[:, 12], one),
+            zero,
+        )
+        index = torch.zeros_like(zero, dtype=torch.int64)
+        duration = duration_class(battery, agreement)
+        last = self.cohort_of_class.shape[0] - 1
+        cohort = self.cohort_of_class.index_select(
+            0, torch.where(duration < 0, torch.full_like(duration, last), duration)
+        )
+        fleet = Fleet(
+            index,
+            battery,
+            torch.where(valid, telemetry[:, 3], zero),
+            index,
+            zero,
+            index,
+            agreement,
+            cohort,
+        )
+        moment = Moment(
+            torch.where(valid, telemetry[:, 0], zero),
+            torch.where(valid, telemetry[:, 1], zero),
+            torch.where(valid, telemetry[:, 2], zero),
+            (signals[0] / 1000.0).reshape(1),
+            curve,
+        )
+        return fleet, moment

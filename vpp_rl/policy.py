@@ -1,0 +1,59 @@
+"""What everything that can act has in common: rules, optimisers, learners, controllers."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.scenario import TICKS_PER_ISSUE, Scenario
+from vpp_envs.simulator import SetPoints
+from vpp_envs.vector_env import FleetVectorEnv
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a policy may look at before it acts, for B rows."""
+
+    scenario: Scenario
+    fleet: Fleet
+    moment: Moment
+    observation: Tensor  # (B, F)
+    tick: Tensor  # (B,) int64
+
+    @property
+    def forecast_nodes(self) -> Tensor:
+        """Latest forecast by lead and probability bin, (B, H, Q). [currency/MWh]"""
+        return self.scenario.forecast.nodes_per_mwh[self.tick // TICKS_PER_ISSUE]
+
+    @property
+    def forecast_mean(self) -> Tensor:
+        """Mean of the latest forecast by lead, (B, H). [currency/MWh]"""
+        return self.forecast_nodes @ self.scenario.forecast.weights
+
+    @property
+    def hour(self) -> Tensor:
+        """Hour of the market's day, with fraction, (B,)."""
+        return self.scenario.market.hour[self.tick]
+
+
+class Policy(Protocol):
+    """Anything that can act."""
+
+    name: str
+    kind: str  # "rule", "optimiser", "learned" or "bound"
+
+    def act(self, scene: Scene) -> SetPoints:
+        """Choose set-points for all rows and homes, (B, N)."""
+
+
+def scene_of(env: FleetVectorEnv) -> Scene:
+    """Look at an environment."""
+    return Scene(env.scenario, env.fleet, env.moment, env.observation, env.tick)
+
+
+def solar_unless_negative(moment: Moment) -> Tensor:
+    """Solar output that is switched off at negative prices, (B, N). [kW]"""
+    return torch.where(moment.price_per_kwh < 0.0, 0.0, 1.0) * moment.solar_available_kw

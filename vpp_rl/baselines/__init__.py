@@ -1,0 +1,1 @@
+"""Rules and optimisers that a learned policy is measured against."""

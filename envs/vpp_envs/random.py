@@ -55,6 +55,7 @@ class Purpose:
     LOAD_SPIKE_START = 401
     LOAD_SPIKE_HEIGHT = 402
     LOAD_SPIKE_LENGTH = 403
+    LOAD_DAY = 404
 
 
 def draw_bits(

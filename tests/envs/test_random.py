@@ -71,13 +71,11 @@ def assert_equals_eager(engine: Callable[..., tuple[Tensor, Tensor, Tensor]]) ->
     assert torch.equal(deviate, normal(*words, Purpose.CLOUD))
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated.*:DeprecationWarning")
 def test_scripted_draws_equal_eager_bitwise():
     assert_equals_eager(torch.jit.script(scripted_draw))
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated.*:DeprecationWarning")
 def test_compiled_draws_equal_eager_bitwise():
     assert_equals_eager(torch.compile(scripted_draw))
 

@@ -79,7 +79,6 @@ def test_a_home_without_panels_has_nothing_available():
     assert available_kw(tensor([5.0, 0.0]), tensor([0.8, 0.8])).tolist() == [4.0, 0.0]
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated.*:DeprecationWarning")
 def test_scripted_chain_equals_eager():
     dc_pu, ratio = torch.linspace(0.0, 1.2, 50), tensor(1.2)
     assert torch.equal(torch.jit.script(inverter_ac_pu)(dc_pu, ratio), inverter_ac_pu(dc_pu, ratio))

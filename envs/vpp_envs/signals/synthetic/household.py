@@ -1,14 +1,30 @@
 """Synthetic base load of homes: a daily rhythm, a slow residual and appliance spikes.
 
-An archetype's load is ``(1 - s) shape(t) exp(residual) + spikes``: the shape has a morning and
-an evening peak on the market's clock, the residual is an AR(1) of standard deviation 0.25 in the
-logarithm, and the spikes carry the share s of the energy and come more often when the home is
-busy. Heating and cooling are not in it: they belong to devices of their own.
+An archetype's load is ``(1 - s) activity exp(residual) + spikes``: the activity is a shape with
+a morning and an evening peak on the market's clock, times a factor of the day; the residual is
+an AR(1) of standard deviation 0.25 in the logarithm; spikes carry the share s of the energy and
+come more often when the home is active. Heating and cooling are not in it: they belong to
+devices of their own. A table's values are keyed by the tick since 1970, as in `recursion`.
 
-Everything is keyed by the tick since 1970 with a finite memory (see `recursion`): a table of ten
-days equals these days in a table of a year.
+Half-hourly statistics beside six metered homes of New South Wales (Smart Grid Smart City,
+January to June 2013, all uses but controlled hot water), mean and range over homes; those homes
+have air conditioners, which the upper tail and the variation from day to day show:
+
+    per unit of the mean              here                 metered
+    median                            0.59 (0.54-0.66)     0.47 (0.34-0.63)
+    95th percentile                   3.3  (2.9-3.8)       3.8  (3.1-4.6)
+    standard deviation                1.1  (0.9-1.3)       1.4  (1.0-2.0)
+    autocorrelation at 30 min         0.62 (0.59-0.67)     0.56 (0.33-0.77)
+    autocorrelation at 60 min         0.31 (0.25-0.39)     0.38 (0.14-0.61)
+    evening peak of the mean day      1.65 (1.34-1.91)     1.7  (1.3-2.1)
+    weekend over weekday              1.07 (1.00-1.14)     1.09 (0.98-1.20)
+    standard deviation of days        0.38 (0.33-0.42)     0.52 (0.44-0.69)
+
+At five minutes, where no metered home is at hand: 95th percentile 3.7, standard deviation 1.3,
+autocorrelation 0.88 from one tick to the next.
 """
 
+import math
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,11 +39,13 @@ from vpp_envs.signals.synthetic.recursion import TICK_S, TICKS_PER_DAY, autoregr
 from vpp_envs.signals.synthetic.strata import strata
 
 RESIDUAL_DEVIATION = 0.25  # of the logarithm
-RESIDUAL_DECAY = 0.96  # a tick: the residual lasts two hours
-SPIKE_SHARE = 0.40  # of the energy
-SPIKE_TICKS = (1, 1, 1, 2, 2, 3, 4, 6)  # equally likely lengths: a kettle to an oven
+RESIDUAL_DECAY = 0.97  # a tick: the residual lasts three hours
+DAY_DEVIATION = 0.30  # of the logarithm of a day's activity
+SPIKE_SHARE = 0.45  # of the energy
+SPIKE_TICKS = (1, 2, 3, 4, 6, 9, 12, 18)  # equally likely lengths: a kettle to an oven
 SPIKE_DEVIATION = 0.5  # of the logarithm of the height
-_MEMORY = 8  # doublings: 256 ticks, after which 0.96 has decayed below 1e-4
+BLOCK_TICKS = 28 * TICKS_PER_DAY  # what is scaled to its expected energy
+_MEMORY = 9  # doublings: 512 ticks, after which 0.97 has decayed below 1e-6
 
 
 class LoadArchetypes(NamedTuple):
@@ -43,11 +61,11 @@ class LoadArchetypes(NamedTuple):
 def load_archetypes(count: int) -> LoadArchetypes:
     """Spread K archetypes evenly over timing and peakiness; no draws, so no seed changes them."""
     return LoadArchetypes(
-        morning_h=6.0 + 2.5 * strata(count, 0.6180339887498949),
-        evening_h=17.5 + 3.0 * strata(count, 0.4142135623730951),
-        morning_weight=0.2 + 0.8 * strata(count, 0.7320508075688772),
-        evening_weight=0.8 + 1.2 * strata(count, 0.6457513110645906),
-        spike_height=2.5 + 2.5 * strata(count, 0.2599210498948732),
+        morning_h=6.0 + 2.5 * strata(count, math.sqrt(7.0) - 2.0),
+        evening_h=17.5 + 3.0 * strata(count, math.cbrt(2.0) - 1.0),
+        morning_weight=0.2 + 0.8 * strata(count, math.sqrt(6.0) - 2.0),
+        evening_weight=0.5 + 1.0 * strata(count, math.pi - 3.0),
+        spike_height=1.5 + 2.0 * strata(count, math.log(2.0)),
     )
 
 
@@ -84,17 +102,35 @@ def load_table(
         InputError: An unknown zone, or a start off the five-minute clock.
     """
     first = tick_of(start_utc)
-    kinds = load_archetypes(archetypes)
+    before = first % BLOCK_TICKS
+    count = -(-(before + ticks) // BLOCK_TICKS) * BLOCK_TICKS
+    load = _whole_blocks(load_archetypes(archetypes), zone, first - before, count, seed)
+    return load[before : before + ticks].to(torch.float32)
+
+
+def _whole_blocks(kinds: LoadArchetypes, zone: str, first: int, ticks: int, seed: int) -> Tensor:
+    """Return the load of whole blocks, each scaled to its expected energy, (T, K).
+
+    Long spikes and busy days make homes lifelike, but leave a year's mean uncertain by several
+    per cent, and a home's mean is given: its product with the table must return it.
+    """
     lead = max(SPIKE_TICKS) - 1
-    shape = _shape_over(kinds, zone, first - lead, lead + ticks)
-    column = torch.arange(archetypes)
+    day, row = _local_clock(zone, first - lead, lead + ticks)
+    week = torch.cat([daily_shape(kinds, weekend=False), daily_shape(kinds, weekend=True)])
+    shape = week[row]
+    column = torch.arange(shape.shape[1])
+    busy = normal(seed, 0, column, day.unsqueeze(-1), Purpose.LOAD_DAY)
+    activity = shape * torch.exp(DAY_DEVIATION * busy - DAY_DEVIATION**2 / 2.0)
     memory = torch.arange(first - 2**_MEMORY + 1, first + ticks).unsqueeze(-1)
     noise = normal(seed, 0, column, memory, Purpose.LOAD)
     residual = RESIDUAL_DEVIATION * autoregressive(noise, RESIDUAL_DECAY, _MEMORY)
-    # The mean of a lognormal lies half a variance above its median.
-    background = shape[lead:] * torch.exp(residual - RESIDUAL_DEVIATION**2 / 2.0)
-    spikes = _spikes(kinds, shape, first - lead, seed)
-    return ((1.0 - SPIKE_SHARE) * background + SPIKE_SHARE * spikes).to(torch.float32)
+    background = (1.0 - SPIKE_SHARE) * activity[lead:] * torch.exp(residual)
+    load = background + _spikes(kinds, activity, first - lead, seed)
+    blocks = (-1, BLOCK_TICKS, shape.shape[1])
+    # Running sums add in the same order whatever the number of blocks; sums need not.
+    drawn = load.reshape(blocks).cumsum(dim=1)[:, -1:]
+    expected = shape[lead:].reshape(blocks).cumsum(dim=1)[:, -1:]
+    return (load.reshape(blocks) * (expected / drawn)).flatten(0, 1)
 
 
 def _bumps(archetypes: LoadArchetypes, later_h: float, midday: float) -> Tensor:
@@ -117,42 +153,48 @@ def _bump(hour: Tensor, centre_h: Tensor, width_h: float) -> Tensor:
     return torch.exp(-0.5 * (distance / width_h) * (distance / width_h))
 
 
-def _shape_over(kinds: LoadArchetypes, zone: str, first: int, ticks: int) -> Tensor:
-    """Return the expected load of each tick by the local clock, (T, K)."""
+def _local_clock(zone: str, first: int, ticks: int) -> tuple[Tensor, Tensor]:
+    """Return the local date (days since 1970) and the row of the week's shape, (T,) each."""
     try:
         clock = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, OSError, ValueError) as error:
         raise InputError(
             f"no time zone is called '{zone}'; give an IANA name such as 'Etc/GMT-10'"
         ) from error
     seconds = np.arange(first, first + ticks) * TICK_S
     local = pd.DatetimeIndex(seconds.astype("datetime64[s]"), tz="UTC").tz_convert(clock)
-    tick_of_day = torch.from_numpy(
-        (local.hour * 12 + local.minute // 5).to_numpy().astype(np.int64)
-    )
-    weekend = torch.from_numpy((local.day_of_week >= 5).astype(np.int64))
-    week = torch.cat([daily_shape(kinds, False), daily_shape(kinds, True)])
-    return week[weekend * TICKS_PER_DAY + tick_of_day]
+    wall = local.tz_localize(None).to_numpy().astype("datetime64[s]").astype(np.int64)
+    day, second = np.divmod(wall, 86400)
+    # The first of January 1970 was a Thursday, so that Saturday and Sunday are 2 and 3 of 7.
+    weekend = (day % 7 == 2) | (day % 7 == 3)
+    return torch.from_numpy(day), torch.from_numpy(weekend * TICKS_PER_DAY + second // TICK_S)
 
 
-def _spikes(kinds: LoadArchetypes, shape: Tensor, first: int, seed: int) -> Tensor:
-    """Return appliance spikes whose expectation is the shape, from its tick 5 on, (T, K)."""
-    lead = max(SPIKE_TICKS) - 1
+def _spikes(kinds: LoadArchetypes, activity: Tensor, first: int, seed: int) -> Tensor:
+    """Return appliance spikes that expect their share of the activity, (T, K).
+
+    Args:
+        kinds: Kinds of home, (K,).
+        activity: Expected load, with the ticks before the table in which a spike may start
+            that still runs in it.
+        first: Tick of the first row of the activity.
+        seed: Names the spikes.
+    """
     lengths = torch.tensor(SPIKE_TICKS)
-    count, columns = shape.shape
+    count, columns = activity.shape
     tick = torch.arange(first, first + count).unsqueeze(-1)
     draw = uniform(seed, 0, torch.arange(columns), tick, Purpose.LOAD_SPIKE_START)
     energy = kinds.spike_height * (sum(SPIKE_TICKS) / len(SPIKE_TICKS))
-    row, column = (draw < shape / energy).nonzero(as_tuple=True)
+    row, column = (draw < SPIKE_SHARE * activity / energy).nonzero(as_tuple=True)
     # Height and length are drawn where a spike starts, and nowhere else.
     chance = uniform(seed, 0, column, first + row, Purpose.LOAD_SPIKE_LENGTH)
     length = lengths[(chance * len(SPIKE_TICKS)).to(torch.int64)]
     score = normal(seed, 0, column, first + row, Purpose.LOAD_SPIKE_HEIGHT)
     spread = torch.exp(SPIKE_DEVIATION * score - SPIKE_DEVIATION**2 / 2.0)
-    total = torch.zeros_like(shape)
-    for since in range(lead + 1):
+    height = kinds.spike_height[column] * spread
+    total = torch.zeros_like(activity)
+    for since in range(max(SPIKE_TICKS)):
         running = (length > since) & (row + since < count)
-        height = kinds.spike_height[column[running]] * spread[running]
-        # One spike at most starts in a cell, so each pass adds once to each.
-        total[row[running] + since, column[running]] += height
-    return total[lead:]
+        # At most one spike starts in a cell, so that one pass adds once to a cell.
+        total[row[running] + since, column[running]] += height[running]
+    return total[max(SPIKE_TICKS) - 1 :]

@@ -5,6 +5,8 @@ depends on the draws of its last ``2**doublings`` ticks alone, and these are key
 since 1970: days 100 to 110 have the same weather whether they are tabulated alone or in a year.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -45,7 +47,7 @@ def autoregressive(noise: Tensor, decay: float, doublings: int) -> Tensor:
         Series, (T, ...).
     """
     memory = 2**doublings
-    series: Tensor = noise * ((1.0 - decay**2) / (1.0 - decay ** (2 * memory))) ** 0.5
+    series = noise * math.sqrt((1.0 - decay**2) / (1.0 - decay ** (2 * memory)))
     for power in range(doublings):
         stride = 2**power
         series = series[stride:] + decay**stride * series[:-stride]

@@ -72,7 +72,7 @@ CLIMATES = {
 
 REGION_SHARE = 0.60  # of the variance of score and index, common to all cells
 DAILY_SHARE = 0.90  # of the region-wide score, from day to day; the rest lasts hours
-CLOUD_DAY_DECAY = 0.5  # correlation of the score between noons a day apart
+CLOUD_DAY_DECAY = 0.65  # correlation of the score between noons a day apart
 WARMTH_DAY_DECAY = 0.7  # the same of the warmth
 RENEWAL = 1.0 / 36.0  # chance per tick that an hours part is drawn anew: it lasts 3 h
 INDEX_DECAY = 0.97**5  # 0.97 a minute
@@ -117,8 +117,8 @@ def solar_archetypes(latitude_deg: float, count: int) -> SolarArchetypes:
         count: Number of archetypes K.
     """
     compass = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    tilt = torch.special.ndtri(strata(count, 0.6180339887498949))
-    ratio = torch.special.ndtri(strata(count, 0.4142135623730951))
+    tilt = torch.special.ndtri(strata(count, (math.sqrt(5.0) - 1.0) / 2.0))
+    ratio = torch.special.ndtri(strata(count, math.sqrt(3.0) - 1.0))
     south = 157.5 + 45.0 * compass / 0.45
     west = 202.5 + 90.0 * (compass - 0.45) / 0.30
     east = 67.5 + 90.0 * (compass - 0.75) / 0.20
@@ -220,7 +220,7 @@ def _cloud_score(
     hours = hold(fresh, chance < NormalDist().inv_cdf(RENEWAL), _RENEWAL_MEMORY)
     day_words = (*words, Purpose.CLOUD_DAY)
     days = _day_to_day(climate, first, ticks, day_words, CLOUD_DAY_DECAY).unsqueeze(-1)
-    region_wide = DAILY_SHARE**0.5 * days + (1.0 - DAILY_SHARE) ** 0.5 * hours[:, :1]
+    region_wide = math.sqrt(DAILY_SHARE) * days + math.sqrt(1.0 - DAILY_SHARE) * hours[:, :1]
     return _blend(region_wide, hours[:, 1:])
 
 
@@ -236,8 +236,7 @@ def _clear_share(climate: Climate, day_of_year: Tensor) -> Tensor:
 
 def _blend(shared: Tensor, own: Tensor) -> Tensor:
     """Mix a region-wide (T, 1) and the cells' own (T, K) standard normals into (T, K)."""
-    region_wide: Tensor = REGION_SHARE**0.5 * shared
-    return region_wide + (1.0 - REGION_SHARE) ** 0.5 * own
+    return math.sqrt(REGION_SHARE) * shared + math.sqrt(1.0 - REGION_SHARE) * own
 
 
 def _day_to_day(
@@ -271,8 +270,7 @@ def _summer(climate: Climate, day_of_year: Tensor) -> Tensor:
     """Return 1 in midsummer and -1 in midwinter, a month after the solstices, (T,)."""
     midsummer = 202.0 if climate.latitude_deg > 0 else 20.0
     phase: Tensor = 2.0 * math.pi * (day_of_year - midsummer) / 365.25
-    summer: Tensor = torch.cos(phase)
-    return summer
+    return torch.cos(phase)
 
 
 def _calendar(first: int, ticks: int) -> tuple[Tensor, Tensor]:

@@ -80,6 +80,14 @@ def test_compiled_draws_equal_eager_bitwise():
     assert_equals_eager(torch.compile(scripted_draw))
 
 
+@pytest.mark.cuda
+def test_draws_on_a_gpu_equal_the_cpus_bitwise():
+    words = sample_words()
+    on_gpu = [word.to("cuda") for word in words]
+    assert torch.equal(draw_bits(*on_gpu, Purpose.CLOUD).cpu(), draw_bits(*words, Purpose.CLOUD))
+    assert torch.equal(normal(7, 0, *on_gpu[2:], 1).cpu(), normal(7, 0, *words[2:], 1))
+
+
 def test_words_broadcast_and_each_row_equals_its_single_draw():
     seeds, ticks = torch.arange(3).reshape(3, 1, 1), torch.arange(5)
     homes = torch.arange(4).reshape(4, 1)

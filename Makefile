@@ -4,8 +4,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-WORKERS ?= 2
-# The first Python from 3.11 to 3.13 that runs; `make demo PYTHON=/path/to/python3.12` chooses another.
+# Whole files go to one process, so that what a file prepares for its tests is made once.
+PARALLEL ?= -n 2 --dist loadfile
+# The first Python from 3.11 to 3.13 that runs; PYTHON=/path/to/python3.12 chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c '$(SUPPORTED)' 2>/dev/null && echo $$name && break; done)
@@ -20,10 +21,10 @@ demo: $(STAMP) ## Train a policy, benchmark it, export it and dispatch 50,000 ho
 	@$(BIN)/vpp demo
 
 test: $(STAMP) ## Run the quick tests (all but those marked slow)
-	@$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
+	@$(BIN)/pytest -q $(PARALLEL) -m "not slow"
 
 test-all: $(STAMP) ## Run every test
-	@$(BIN)/pytest -q -n $(WORKERS)
+	@$(BIN)/pytest -q $(PARALLEL)
 
 lint: $(STAMP) ## Check style, format and spelling
 	@$(BIN)/ruff check

@@ -131,15 +131,15 @@ class TestCompose:
         assert sentence.endswith("(agent has name, n_steps)")
 
     def test_second_override_is_the_one_blamed_when_the_first_is_right(self):
-        assert "'agent.nmae'" in refusal("agent.name=x", "agent.nmae=y")
+        assert "'agent.nme'" in refusal("agent.name=x", "agent.nme=y")
 
     def test_unknown_configuration_is_refused(self):
-        assert refusal(name="trian") == "there is no configuration 'trian'; did you mean 'train'?"
+        assert refusal(name="trane") == "there is no configuration 'trane'; did you mean 'train'?"
 
     def test_folder_of_the_user_adds_options(self, tmp_path):
         own = write(tmp_path / "it's mine", {"agent/small.yaml": "name: apg\nlearning_rate: 9\n"})
         assert compose("train", ["agent=small"], [own]).agent.learning_rate == 9
-        assert "apg, ppo, small" in refusal("agent=smal", config_dirs=(own,))
+        assert "apg, ppo, small" in refusal("agent=smll", config_dirs=(own,))
 
     def test_two_folders_of_the_user_add_up(self, tmp_path):
         first = write(tmp_path / "1", {"agent/a.yaml": "x: 1\n"})
@@ -224,7 +224,7 @@ class TestBuild:
     @pytest.mark.parametrize(
         ("values", "sentence"),
         [
-            ({"nmae": "x"}, "agent has no key 'nmae'; did you mean 'name'? (agent has name, "),
+            ({"nme": "x"}, "agent has no key 'nme'; did you mean 'name'? (agent has name, "),
             ({"_target_": "os.system"}, "agent has no key '_target_' (agent has name, "),
             ({"name": 3}, "agent.name must be text (in quotes if it looks like a number), got 3"),
             ({"name": None}, "agent.name must be text (in quotes if it looks like a number), got"),
@@ -246,11 +246,11 @@ class TestBuild:
             ({"prices": ""}, "agent.prices must be the path of a file or folder, got ''"),
             ({"budget": 1.5}, "agent.budget must be int or str, got 1.5"),
             ({"net": 3}, "agent.net must be a mapping of keys to values, got 3"),
-            ({"net": {"widht": 3}}, "agent.net has no key 'widht'; did you mean 'width'?"),
+            ({"net": {"wdth": 3}}, "agent.net has no key 'wdth'; did you mean 'width'?"),
             ({"net": {}}, "agent.net needs a value for 'width': add agent.net.width=..."),
             (
-                {"net": {"width": 3, "activation": "tahn"}},
-                "agent.net.activation must be one of 'tanh', 'relu', got 'tahn'",
+                {"net": {"width": 3, "activation": "tanhh"}},
+                "agent.net.activation must be one of 'tanh', 'relu', got 'tanhh'",
             ),
         ],
     )

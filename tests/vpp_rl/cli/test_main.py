@@ -66,10 +66,10 @@ def test_version_is_the_package_version(capsys):
 
 
 def test_unknown_command_gets_one_sentence_and_exit_code_2(capsys):
-    assert main(["trian", "seed=0"]) == 2
+    assert main(["trane", "seed=0"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "vpp has no command 'trian'; did you mean 'train'? (vpp --help lists them)\n"
+    assert err == "vpp has no command 'trane'; did you mean 'train'? (vpp --help lists them)\n"
 
 
 def test_subcommand_receives_its_arguments_and_decides_the_exit_code(train):

@@ -139,7 +139,7 @@ class TestCompose:
     def test_folder_of_the_user_adds_options(self, tmp_path):
         own = write(tmp_path / "it's mine", {"agent/small.yaml": "name: apg\nlearning_rate: 9\n"})
         assert compose("train", ["agent=small"], [own]).agent.learning_rate == 9
-        assert "apg, ppo, small" in refusal("agent=smll", config_dirs=(own,))
+        assert "apg, ppo, small" in refusal("agent=smalll", config_dirs=(own,))
 
     def test_two_folders_of_the_user_add_up(self, tmp_path):
         first = write(tmp_path / "1", {"agent/a.yaml": "x: 1\n"})

@@ -73,14 +73,14 @@ class Programme(NamedTuple):
     integral: Bools
 
 
-def stored_kwh(power_kw: Floats, one_way_eff: float, dt_h: Floats | float) -> Floats:
+def stored_kwh(power_kw: Floats, one_way_eff: Floats | float, dt_h: Floats | float) -> Floats:
     """Change of stored energy by an AC power, before standing losses.
 
     The inverse of `ac_power_kw`; the equation of `vpp_envs.devices.battery`.
 
     Args:
         power_kw: AC power, charging positive, any shape. [kW]
-        one_way_eff: Square root of the round-trip efficiency. [0 to 1]
+        one_way_eff: Square root of the round-trip efficiency, broadcast. [0 to 1]
         dt_h: Length of the interval, broadcast. [h]
 
     Returns:
@@ -89,12 +89,12 @@ def stored_kwh(power_kw: Floats, one_way_eff: float, dt_h: Floats | float) -> Fl
     return np.where(power_kw > 0.0, power_kw * one_way_eff, power_kw / one_way_eff) * dt_h
 
 
-def ac_power_kw(change_kwh: Floats, one_way_eff: float, dt_h: Floats | float) -> Floats:
+def ac_power_kw(change_kwh: Floats, one_way_eff: Floats | float, dt_h: Floats | float) -> Floats:
     """AC power that changes the stored energy by `change_kwh`, before standing losses.
 
     Args:
         change_kwh: Change on the DC side, charging positive, any shape. [kWh]
-        one_way_eff: Square root of the round-trip efficiency. [0 to 1]
+        one_way_eff: Square root of the round-trip efficiency, broadcast. [0 to 1]
         dt_h: Length of the interval, above 0, broadcast. [h]
 
     Returns:
@@ -104,7 +104,10 @@ def ac_power_kw(change_kwh: Floats, one_way_eff: float, dt_h: Floats | float) ->
 
 
 def trade_value_per_kwh(
-    change_kwh: Floats, price_per_kwh: Floats, one_way_eff: float, wear_per_kwh: float
+    change_kwh: Floats,
+    price_per_kwh: Floats,
+    one_way_eff: Floats | float,
+    wear_per_kwh: Floats | float,
 ) -> Floats:
     """What one more stored kWh adds to the money of an interval, by the sign of its change.
 
@@ -113,8 +116,8 @@ def trade_value_per_kwh(
     Args:
         change_kwh: Change of stored energy: only its sign counts, any shape. [kWh]
         price_per_kwh: Price of a further kWh at the meter, broadcast. [currency/kWh]
-        one_way_eff: Square root of the round-trip efficiency. [0 to 1]
-        wear_per_kwh: Cost of wear per kWh discharged, AC. [currency/kWh]
+        one_way_eff: Square root of the round-trip efficiency, broadcast. [0 to 1]
+        wear_per_kwh: Cost of wear per kWh discharged, AC, broadcast. [currency/kWh]
 
     Returns:
         Derivative of the money by the stored energy, negative where storing costs. [currency/kWh]
@@ -125,21 +128,28 @@ def trade_value_per_kwh(
 
 
 def lowest_path_kwh(
-    initial_kwh: float, reserve_kwh: float, most_kwh: Floats, standing_loss_kwh: Floats
+    initial_kwh: Floats | float,
+    reserve_kwh: Floats | float,
+    most_kwh: Floats,
+    standing_loss_kwh: Floats,
 ) -> Floats:
-    """Stored energy below which no interval may end, (T+1,).
+    """Stored energy below which no interval may end.
 
     It is the reserve; from a start below the reserve it is the path of full-rate charging up to
     it, so that the constraint ``e >= lowest`` forces the recharge that the agreement asks for.
 
     Args:
-        initial_kwh: Stored energy at the start. [kWh]
-        reserve_kwh: Energy kept for the owner. [kWh]
-        most_kwh: Largest change of stored energy in each interval, (T,). [kWh]
-        standing_loss_kwh: Standing loss in each interval, (T,). [kWh]
+        initial_kwh: Stored energy at the start, broadcast to (..., 1). [kWh]
+        reserve_kwh: Energy kept for the owner, broadcast to (..., 1). [kWh]
+        most_kwh: Largest change of stored energy in each interval, (..., T). [kWh]
+        standing_loss_kwh: Standing loss in each interval, (..., T). [kWh]
+
+    Returns:
+        Lowest energy at the start of the first and the end of each interval, (..., T+1). [kWh]
     """
-    recharge = initial_kwh + np.concatenate(([0.0], np.cumsum(most_kwh - standing_loss_kwh)))
-    return np.minimum(reserve_kwh, recharge)
+    gained = np.cumsum(most_kwh - standing_loss_kwh, axis=-1)
+    recharge = np.concatenate((np.zeros_like(gained[..., :1]), gained), axis=-1)
+    return np.minimum(reserve_kwh, initial_kwh + recharge)
 
 
 def snapped_edges(edges_kwh: Floats, low_kwh: Floats, high_kwh: Floats) -> Floats:

@@ -209,8 +209,8 @@ def _spikes_and_rest(
 def _operation(rows: pd.DataFrame, profit: FloatArray) -> dict[str, float]:
     """How it ran: promises, cycles, bad days and the price of training."""
     home_days = rows["homes"] * rows["days"]
-    # A full equivalent cycle fills and empties the usable capacity once: twice its energy.
-    capacity_years = 2.0 * rows["capacity_kwh"] * rows["days"] / DAYS_PER_YEAR
+    # An equivalent full cycle delivers the usable capacity once.
+    capacity_years = rows["capacity_kwh"] * rows["days"] / DAYS_PER_YEAR
     return {
         "cvar10_per_home_day": tail_mean((rows["profit"] / home_days).to_numpy()),
         "cycles_per_year": _ratio(rows["throughput_kwh"].sum(), capacity_years.sum()),

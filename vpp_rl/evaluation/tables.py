@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
+from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -25,14 +26,15 @@ class Column(NamedTuple):
 # Column of the summary, words above it, how to write it, and whether it has an interval.
 _SHOWN = (
     ("profit_per_home_year", "{currency} per home-year", "money", True),
-    ("gain_per_home_year", "more than {reference}", "signed", True),
-    ("difference_per_home_year", "more than {against}", "signed", True),
+    ("profit_iqm_per_home_year", "in the middle half", "money", True),
+    ("gain_per_home_year", "better than {reference}", "signed", True),
+    ("difference_per_home_year", "better than {against}", "signed", True),
     ("improvement_probability", "windows ahead of {against}", "share", False),
     ("share_optimum", "of the optimum", "share", True),
     ("share_bound", "of perfect foresight", "share", True),
-    ("share_bound_spikes", "on spike days", "share", False),
-    ("share_bound_rest", "on other days", "share", False),
-    ("cvar10_per_home_day", "worst tenth, {currency} per home-day", "money", False),
+    ("share_bound_spikes", "in spike windows", "share", False),
+    ("share_bound_rest", "in other windows", "share", False),
+    ("cvar10_per_home_day", "{currency} a day in the worst tenth", "money", False),
     ("cycles_per_year", "full cycles a year", "count", False),
     ("broken_agreements", "broken agreements", "count", False),
     ("train_s", "s to train", "effort", False),
@@ -41,6 +43,8 @@ _TERMINAL = (
     *("policy", "profit_per_home_year", "difference_per_home_year", "share_optimum"),
     *("share_bound", "cycles_per_year", "broken_agreements", "train_s"),
 )
+
+_NAME_WIDTH = 12  # leaves room for the intervals on 80 columns
 
 
 def table_columns(summary: pd.DataFrame, currency: str) -> list[Column]:
@@ -86,13 +90,16 @@ def to_markdown(summary: pd.DataFrame, currency: str = "AUD") -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_rich_table(summary: pd.DataFrame, title: str, currency: str = "AUD") -> Table:
-    """Lay the main columns out for a terminal of 80 columns or more, intervals under the numbers.
+def to_rich_table(
+    summary: pd.DataFrame, title: str, currency: str = "AUD", *, narrow: bool = False
+) -> Table:
+    """Lay the main columns out for a terminal, intervals under the numbers.
 
     Args:
         summary: What `summarise` returned.
         title: Words above the table.
         currency: Code of the market's currency.
+        narrow: For a terminal of 80 columns instead of 100: the ends of an interval on two lines.
     """
     table = Table(
         title=escape(title),
@@ -104,24 +111,22 @@ def to_rich_table(summary: pd.DataFrame, title: str, currency: str = "AUD") -> T
         show_edge=False,
     )
     columns = {column.key: column for column in table_columns(summary, currency)}
-    shown = [columns[key] for key in _TERMINAL]
+    names = [textwrap.fill(name, _NAME_WIDTH) for name in columns["policy"].texts]
+    columns["policy"] = columns["policy"]._replace(texts=names)
     # Profits rise and fall together with the market: only paired intervals tell policies apart.
-    shown[1] = shown[1]._replace(intervals=[])
-    for column in shown:
-        lines = [_joined(column, row, "\n") for row in range(len(summary))]
-        longest_word = max(len(word) for text in (column.header, *lines) for word in text.split())
-        longest_line = max(len(line) for text in lines for line in text.split("\n"))
-        width = max(longest_word, longest_line)
-        table.add_column(
-            escape(textwrap.fill(column.header, width)),
-            justify="left" if column.key == "policy" else "right",
-            min_width=longest_word,
-            max_width=width,
-            no_wrap=column.key != "policy" and not any(column.intervals),
-        )
-    for row, kind in enumerate(summary["kind"]):
-        style = {"learned": "bold", "bound": "dim"}.get(kind)
-        table.add_row(*(escape(_joined(column, row, "\n")) for column in shown), style=style)
+    columns["profit_per_home_year"] = columns["profit_per_home_year"]._replace(intervals=[])
+    cells = []
+    for column in (columns[key] for key in _TERMINAL):
+        texts = [_joined(column, row, "\n") for row in range(len(summary))]
+        texts = [text.replace(", ", ",\n") for text in texts] if narrow else texts
+        lines = [*column.header.split(), *(line for text in texts for line in text.split("\n"))]
+        header = textwrap.fill(column.header, max(map(len, lines)))
+        side: JustifyMethod = "left" if column.key == "policy" else "right"
+        # Widths are settled here: rich would cut words where it runs out of room.
+        table.add_column(escape(header), justify=side, no_wrap=True)
+        cells.append([escape(text) for text in texts])
+    for kind, row in zip(summary["kind"], zip(*cells, strict=True), strict=True):
+        table.add_row(*row, style={"learned": "bold", "bound": "dim"}.get(kind))
     return table
 
 
@@ -156,9 +161,7 @@ def _writer(style: str, values: "pd.Series[float]") -> Callable[[float], str]:
 
     def write(value: float) -> str:
         if not np.isfinite(value):
-            return UNKNOWN
-        if style == "share":
-            return f"{100.0 * value:.1f} %"
-        return "–" if style == "effort" and value == 0.0 else pattern[style].format(value)
+            return "–" if style == "effort" else UNKNOWN
+        return f"{100.0 * value:.1f} %" if style == "share" else pattern[style].format(value)
 
     return write

@@ -7,6 +7,7 @@ aggregator's, in the market's currency.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from vpp_envs.errors import InputError
@@ -29,12 +30,12 @@ WINDOW_COLUMNS = (
     "energy_market",  # market money alone [currency]
     "wear",  # cost of cycling, positive [currency]
     "inventory_credit",  # worth of the stored energy at the end less at the start [currency]
-    "throughput_kwh",  # AC energy into plus out of the batteries
-    "capacity_kwh",  # usable capacity of the fleet
+    "throughput_kwh",  # AC energy that the batteries delivered: charging is the same energy again
+    "capacity_kwh",  # usable capacity of the fleet, reserves left out
     "broken_agreements",  # device-steps outside what the homeowner agreed to
     "site_limit_kwh",  # energy beyond a connection limit that the site's own load or sun forced
-    "train_s",  # seconds of training, 0 for a policy that does not learn
-    "train_steps",  # steps of training as the learner counts them, 0 for others
+    "train_s",  # seconds of training, NaN for a policy that does not learn
+    "train_steps",  # steps of training as the learner counts them, NaN for others
 )
 
 
@@ -44,7 +45,10 @@ class Panel:
 
     rows: dict[str, pd.DataFrame]  # policy: its rows
     profit: dict[str, FloatArray]  # policy: (S, W) [currency]
+    starts: npt.NDArray[np.datetime64]  # (W,)
     quarters: FloatArray  # (W,)
+    homes: FloatArray  # (W,)
+    days: FloatArray  # (W,)
     home_years: FloatArray  # (W,)
     block: int  # windows of one week
 
@@ -66,7 +70,7 @@ def panel(frame: pd.DataFrame) -> Panel:
         raise InputError(f"window table: column 'start' holds no dates ({error})") from error
     stamped = stamped.sort_values(["start", "window", "seed"], kind="stable")
     windows = stamped.drop_duplicates("window").set_index("window")
-    days = windows["days"].to_numpy(dtype=np.float64)
+    days, homes = (windows[name].to_numpy(dtype=np.float64) for name in ("days", "homes"))
     rows = {policy: stamped[stamped["policy"] == policy] for policy in policies}
     profit = {
         policy: part.pivot(index="seed", columns="window", values="profit")[windows.index].to_numpy(
@@ -77,8 +81,11 @@ def panel(frame: pd.DataFrame) -> Panel:
     return Panel(
         rows=rows,
         profit=profit,
+        starts=windows["start"].to_numpy(dtype="datetime64[s]"),
         quarters=windows["quarter"].to_numpy(dtype=np.float64),
-        home_years=windows["homes"].to_numpy(dtype=np.float64) * days / DAYS_PER_YEAR,
+        homes=homes,
+        days=days,
+        home_years=homes * days / DAYS_PER_YEAR,
         block=_windows_per_week(windows["start"], days),
     )
 

@@ -13,7 +13,9 @@ def test_markdown_shows_numbers_with_their_intervals_and_escapes_bars(two_window
     frame = two_windows.replace({"policy": {"apg": "apg|residual"}})
     text = to_markdown(summarise(frame, rng=np.random.default_rng(0)), currency="USD")
     lines = text.splitlines()
-    assert lines[0].startswith("| policy | USD per home-year | more than curtail only |")
+    assert lines[0].startswith(
+        "| policy | USD per home-year | in the middle half | better than curtail only |"
+    )
     assert len(lines) == 2 + 5
     row = next(line for line in lines if "apg\\|residual" in line)
     assert "80.0 % [70.0, 90.0]" in row
@@ -24,7 +26,7 @@ def test_markdown_shows_numbers_with_their_intervals_and_escapes_bars(two_window
 def test_terminal_table_fits_its_terminal_and_shows_the_shares(two_windows, width):
     summary = summarise(two_windows, rng=np.random.default_rng(0))
     page = Console(file=io.StringIO(), width=width, record=True)
-    page.print(to_rich_table(summary, "[two] windows"))
+    page.print(to_rich_table(summary, "[two] windows", narrow=width < 100))
     text = page.export_text()
     assert max(len(line) for line in text.splitlines()) <= width
     for words in ("[two] windows", "80.0 %", "[70.0,", "90.0]", "198.0", "agreements", "121"):

@@ -1,10 +1,13 @@
 """Results small enough to work out by hand, for the tests of the scoreboard and its tables."""
 
 from collections.abc import Callable
+from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from vpp_rl.evaluation.figures import DayTrace
 from vpp_rl.evaluation.windows import WINDOW_COLUMNS
 
 # Ten homes for 36.5 days are one home-year, so that profits per window are per home-year.
@@ -34,7 +37,7 @@ def row(policy: str, kind: str, seed: int, window: int, profit: float) -> dict:
         "kind": kind,
         "seed": seed,
         "window": window,
-        "start": f"2025-0{1 + 6 * window}-01",
+        "start": date(2025, 1 + 6 * window, 1),
         "quarter": 1 + 2 * window,
         "days": 36.5,
         "homes": 10,
@@ -46,8 +49,8 @@ def row(policy: str, kind: str, seed: int, window: int, profit: float) -> dict:
         "capacity_kwh": 100.0,
         "broken_agreements": 0,
         "site_limit_kwh": 3.0,
-        "train_s": 120.0 + 2 * seed if learned else 0.0,
-        "train_steps": 1_000_000 if learned else 0,
+        "train_s": 120.0 + 2 * seed if learned else np.nan,
+        "train_steps": 1_000_000 if learned else np.nan,
     }
 
 
@@ -76,3 +79,41 @@ def dense_frame(
                 when = {"window": window, "start": start, "quarter": 1 + window % 4, "days": days}
                 rows.append(facts | when)
     return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def day() -> DayTrace:
+    """A day of ten homes by hours: sun at noon into the batteries, out again in a spike."""
+    hours = np.arange(24)
+    load_kw = np.full(24, 5.0)
+    solar_kw = np.where((hours > 8) & (hours < 16), 20.0, 0.0)
+    battery_kw = np.where((hours > 10) & (hours < 14), 12.0, 0.0)
+    battery_kw = battery_kw - np.where(hours == 18, 30.0, 0.0)
+    middle = np.where((hours > 13) & (hours < 19), 0.8, 0.2)
+    return DayTrace(
+        stamps_local=np.datetime64("2025-02-03T00:00") + hours * np.timedelta64(1, "h"),
+        price_per_mwh=np.where(hours == 18, 15_000.0, np.where(hours == 12, -60.0, 80.0)),
+        load_kw=load_kw,
+        solar_kw=solar_kw,
+        battery_kw=battery_kw,
+        net_kw=load_kw - solar_kw + battery_kw,
+        fill_quantiles=middle[:, None] + np.array([-0.15, -0.1, 0.0, 0.1, 0.15]),
+        policy="apg",
+        currency="AUD",
+        market="SA1",
+        title="A spike day",
+    )
+
+
+@pytest.fixture
+def learning() -> pd.DataFrame:
+    """Two seeds of one policy and one of another, each looked at twice."""
+    runs = [("apg", 0), ("apg", 1), ("ppo", 0)]
+    return pd.DataFrame(
+        [
+            {"policy": policy, "seed": seed, "steps": 1000 * look, "seconds": 60.0 * look}
+            | {"profit_per_home_year": 100.0 + 50.0 * look + seed}
+            for policy, seed in runs
+            for look in range(2)
+        ]
+    )

@@ -2,10 +2,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vpp_envs.devices.battery import BatteryParams
 from vpp_envs.errors import InputError
+from vpp_envs.fleet.agreement import Agreement
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.markets.energy import settle_energy
+from vpp_envs.simulator import SetPoints, step_site
 from vpp_rl.baselines.foresight import Plan, SiteProblem, solve_foresight
 
 HALF_HOUR = 0.5
@@ -356,6 +362,42 @@ def test_the_plan_replayed_in_the_physics_of_a_site_earns_its_objective(case):
     np.testing.assert_allclose(served, plan.battery_kw, atol=1e-6)
 
 
+def column(value: float) -> torch.Tensor:
+    return torch.tensor([value], dtype=torch.float64)
+
+
+def fleet_of_one(problem: SiteProblem) -> Fleet:
+    battery = BatteryParams(*(column(getattr(problem, field)) for field in BatteryParams._fields))
+    agreement = Agreement(
+        reserve_kwh=column(problem.reserve_kwh),
+        import_limit_kw=column(problem.import_limit_kw),
+        export_limit_kw=column(problem.export_limit_kw),
+        homeowner_share=column(0.5),
+    )
+    number = torch.zeros(1, dtype=torch.int64)
+    return Fleet(number, battery, column(5.0), number, column(1.0), number, agreement, number)
+
+
+@FUZZ
+@given(homes())
+def test_the_plan_replayed_in_the_simulator_earns_its_objective(case):
+    problem, price, load, sun, _ = case
+    plan = solve(problem, price, load, sun)
+    fleet, energy_kwh, earned = fleet_of_one(problem), column(problem.initial_kwh), 0.0
+    for now, price_per_mwh in enumerate(price):
+        load_kw, available_kw = column(load[now]), column(sun[now])
+        asked = SetPoints(column(plan.battery_kw[now]), column(plan.solar_kw[now]))
+        served = step_site(energy_kwh, asked, load_kw, available_kw, fleet, problem.dt_h)
+        money = settle_energy(
+            served, load_kw, available_kw, column(price_per_mwh), fleet, problem.dt_h
+        )
+        earned += (money.energy_market - money.wear).item()
+        energy_kwh = served.energy_kwh
+        assert not served.broken.any()
+    credit = problem.final_value_per_kwh * (energy_kwh.item() - problem.reserve_kwh)
+    assert earned + credit == pytest.approx(plan.objective, rel=1e-6, abs=1e-6)
+
+
 @FUZZ
 @given(homes())
 def test_energy_balances_and_every_limit_holds(case):
@@ -401,6 +443,16 @@ def test_ten_days_of_five_minutes_leave_no_gap():
     plan = solve(problem, price, load_kw=0.8, solar_kw=2.0)
     assert abs(plan.gap) < 1e-6
     earned, _ = simulate(problem, price, [0.8] * 2880, [2.0] * 2880, plan.battery_kw, plan.solar_kw)
+    assert earned == pytest.approx(plan.objective, abs=1e-6)
+
+
+def test_out_of_time_the_best_plan_comes_with_an_honest_gap():
+    # A day at the floor price, no wear: hundreds of equal ways to cycle, too many to rule out.
+    problem, hours = replace(PLAIN, wear_per_kwh=0.0, dt_h=1.0 / 12.0), np.zeros(288)
+    price = hours - 1000.0
+    plan = solve_foresight(problem, price, hours, hours, time_limit_s=0.3)
+    assert 0.0 < plan.gap < 0.01 * plan.objective
+    earned, _ = simulate(problem, price, hours, hours, plan.battery_kw, plan.solar_kw)
     assert earned == pytest.approx(plan.objective, abs=1e-6)
 
 

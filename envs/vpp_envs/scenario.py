@@ -163,13 +163,18 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
         curve=curve,
         features=_signal_table(market, curve),
         solar_pu=solar_table(
-            market.region, market.start_utc, ticks, spec.weather_seed, SOLAR_ARCHETYPES
+            _climate(market.region), market.start_utc, ticks, spec.weather_seed, SOLAR_ARCHETYPES
         ),
         load_pu=load_table(
             market.zone, market.start_utc, ticks, spec.weather_seed, LOAD_ARCHETYPES
         ),
         start_ticks=_start_ticks(market, spec),
     )
+
+
+def _climate(region: str) -> str:
+    """Climate of a market region: the years of ERCOT's price models share one."""
+    return region.rstrip("0123456789") if region.startswith("ERCOT") else region
 
 
 def present_cohorts(fleet: Fleet) -> tuple[Fleet, tuple[Cohort, ...]]:

@@ -69,7 +69,14 @@ def train_ppo(
     features, actions = len(env.observation_names), len(env.action_names)
     network = PolicyNetwork(features, actions, settings.hidden, squash=False)
     network.set_normaliser(first_observations(env, seed))
-    adapter = FleetVecEnv(env, network.mean, network.scale, settings.gamma, settings.shaping)
+    adapter = FleetVecEnv(
+        env,
+        network.mean,
+        network.scale,
+        settings.gamma,
+        settings.shaping,
+        settings.reward_limit,
+    )
     adapter.seed(seed)
     model = PPO(
         "MlpPolicy",
@@ -95,7 +102,7 @@ def train_ppo(
     with torch.no_grad():
         model.policy.action_net.weight.zero_()
         model.policy.action_net.bias.zero_()
-    callback = _Budget(settings, network, report)
+    callback = _Budget(settings, network, report, env.scenario.ticks_per_day / env.reward_scale)
     model.learn(total_timesteps=10**12, callback=callback)
     copy_actor(model, network)
     return network
@@ -121,12 +128,18 @@ class _Budget(BaseCallback):
         settings: PpoSettings,
         network: PolicyNetwork,
         report: Callable[[Progress, PolicyNetwork], None],
+        per_day: float,
     ) -> None:
         super().__init__()
         self._settings, self._network, self._report = settings, network, report
         self._began = time.monotonic()
         self._updates = 0
         self._spent = 0.0
+        self._mean_reward = 0.0
+        self._per_day = per_day
+
+    def _on_rollout_end(self) -> None:
+        self._mean_reward = float(np.mean(self.model.rollout_buffer.rewards))  # type: ignore[attr-defined]
 
     def _on_step(self) -> bool:
         return self._spent < 1.0
@@ -142,14 +155,12 @@ class _Budget(BaseCallback):
         self.model.lr_schedule = lambda _: rate
         if self._updates:
             copy_actor(self.model, self._network)  # type: ignore[arg-type]
-            rewards = self.model.rollout_buffer.rewards  # type: ignore[attr-defined]
-            per_day = 288.0 / self.model.env.env.reward_scale  # type: ignore[union-attr]
             self._report(
                 Progress(
                     self._updates,
                     min(self._spent, 1.0),
                     self.num_timesteps,
-                    float(np.mean(rewards)) * per_day,
+                    self._mean_reward * self._per_day,
                     float("nan"),
                 ),
                 self._network,

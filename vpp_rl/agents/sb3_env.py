@@ -21,8 +21,16 @@ class FleetVecEnv(VecEnv):
     Russell 1999) and pays for stored energy when it is stored.
     """
 
+    render_mode = None
+
     def __init__(
-        self, env: FleetVectorEnv, mean: Tensor, scale: Tensor, gamma: float, shaping: bool
+        self,
+        env: FleetVectorEnv,
+        mean: Tensor,
+        scale: Tensor,
+        gamma: float,
+        shaping: bool,
+        reward_limit: float,
     ) -> None:
         """Wrap an environment in same-step autoreset mode."""
         if env.autoreset_mode is not AutoresetMode.SAME_STEP:
@@ -32,7 +40,7 @@ class FleetVecEnv(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.env = env
         self._mean, self._scale = mean.numpy(), scale.numpy()
-        self._gamma, self._shaping = gamma, shaping
+        self._gamma, self._shaping, self._reward_limit = gamma, shaping, reward_limit
         self._actions: np.ndarray | None = None
         self._steps = np.zeros(env.num_envs, dtype=int)
         self._potential = np.zeros(env.num_envs)
@@ -83,7 +91,8 @@ class FleetVecEnv(VecEnv):
         if self._shaping:
             reward = reward + self._gamma * after - self._potential
             self._potential = stored
-        return self._normal(observation), reward.astype(np.float32), truncated, infos
+        reward = np.clip(reward, -self._reward_limit, self._reward_limit).astype(np.float32)
+        return self._normal(observation), reward, truncated, infos
 
     def _stored_value(self, observation: np.ndarray) -> np.ndarray:
         """Water value of the stored energy by cohort mean, in units of the reward, (B,)."""

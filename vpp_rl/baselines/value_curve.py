@@ -34,7 +34,7 @@ class NonAnticipativeOptimum:
 
     name: str = "optimum"
     kind: str = "bound"
-    _solved: dict[tuple[int, str], OptimalValue] = field(default_factory=dict)
+    _solved: dict[tuple[int, str], OptimalValue] = field(default_factory=dict, repr=False)
 
     def act(self, scene: Scene) -> SetPoints:
         """Compare price and the optimal marginal value at each home's fill."""

@@ -73,6 +73,7 @@ class MarketSignals:
     day_starts: Tensor  # first ticks of the split's days, (D,) int64
     model: PriceModel | None  # of the synthetic process
     factors: Tensor | None  # of the synthetic process, (T, 3): what an optimum may know
+    split_lines: tuple[str, ...]  # how the days are split, for people
 
 
 def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
@@ -125,6 +126,10 @@ def _synthetic(spec: MarketSpec, split: str) -> MarketSignals:
         day_starts=TICKS_PER_DAY * torch.arange(days),
         model=model,
         factors=path.factors,
+        split_lines=(
+            f"train {spec.train_days} days, validation {spec.validation_days} days, test "
+            f"{spec.test_days} days: three paths of the process",
+        ),
     )
 
 
@@ -141,6 +146,7 @@ def assemble(
     day_starts: Tensor,
     model: PriceModel | None,
     factors: Tensor | None,
+    split_lines: tuple[str, ...],
 ) -> MarketSignals:
     """Complete the signals with what follows from price and clock."""
     mean, std = _trailing_day(price_per_mwh)
@@ -166,6 +172,7 @@ def assemble(
         day_starts=day_starts,
         model=model,
         factors=factors,
+        split_lines=split_lines,
     )
 
 

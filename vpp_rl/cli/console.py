@@ -1,0 +1,36 @@
+"""One look for everything that the commands print."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+def console() -> Console:
+    """The console that commands print to."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(out: Console, title: str, total: float = 1.0) -> Iterator[tuple[Progress, TaskID]]:
+    """A bar with elapsed time, ETA and a note of live numbers."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=out, transient=not out.is_terminal) as bar:
+        yield bar, bar.add_task(title, total=total, note="")

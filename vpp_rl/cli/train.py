@@ -1,0 +1,100 @@
+"""``vpp train``: train an agent on a scenario, into a run folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ABOUT = """usage: vpp train [OVERRIDES] [--cfg job] [--multirun] [--config-dir FOLDER]
+
+Train an agent, and keep the policy that earns most on the validation days.
+
+  vpp train agent=apg scenario=nem_arbitrage seed=0
+  vpp train agent=ppo agent.seconds=240 dispatch=cohort_power
+  vpp train market=vic1 fleet=two_hour
+  vpp train market.prices=PRICE_AND_DEMAND_202207_SA1.csv
+  vpp train --cfg job                       show the configuration and stop
+  vpp train --multirun seed=0,1,2,3,4       one run after another
+
+Groups: agent = apg, ppo.  market = sa1, vic1, nsw1, qld1, ercot2023, ercot2024.
+        fleet = mixed, two_hour.  scenario = nem_arbitrage.
+dispatch = value_curve (the policy bends a value curve), cohort_power, per_device.
+
+The run's folder holds the policy, the configuration, the learning curve and TensorBoard events."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run ``vpp train``."""
+    from vpp_rl.cli.hydra_job import run_hydra
+
+    return run_hydra("train", argv, _train, ABOUT)
+
+
+def _train(cfg: Any) -> float:  # noqa: ANN401 - a DictConfig, which stops here
+    """Train one configuration; returns the validation profit, for sweepers."""
+    import json
+
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    from vpp_rl.cli.console import console
+    from vpp_rl.training.job import job_from
+    from vpp_rl.training.run import use_threads
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    use_threads(int(cfg.threads))
+    job = job_from(plain)  # type: ignore[arg-type]
+    profit = train_with_progress(job, folder, json.dumps(plain, indent=2))
+    shown = _shown(folder)
+    console().print(f"next: [bold]vpp evaluate {shown}[/]   or   [bold]vpp export {shown}[/]")
+    return profit
+
+
+def train_with_progress(job: Any, folder: Path, config: str) -> float:  # noqa: ANN401
+    """Train with a bar, an ETA and live numbers; returns the best validation profit."""
+    import json
+
+    from vpp_envs.scenario import build_scenario
+    from vpp_rl.cli.console import console, progress_bar
+    from vpp_rl.training.checkpoint import write_text
+    from vpp_rl.training.provenance import provenance
+    from vpp_rl.training.run import Milestone, run_training
+
+    out = console()
+    with out.status("building the training days and homes"):
+        scenario = build_scenario(job.scenario, "train")
+        build_scenario(job.scenario, "validation")
+    market = scenario.market
+    write_text(folder / "config.json", config)
+    write_text(folder / "provenance.json", json.dumps(provenance(scenario), indent=2))
+    out.print(
+        f"training [bold]{job.agent.name}[/] by {job.dispatch} on {len(scenario.start_ticks)} days "
+        f"of {market.source}, {len(scenario.fleet.home_id)} homes, "
+        f"cohorts {', '.join(scenario.cohort_names)}"
+    )
+    for line in market.split_lines:
+        out.print(f"  {line}")
+    with progress_bar(out, "training") as (bar, task):
+
+        def listen(milestone: Milestone) -> None:
+            best = milestone.best_profit_per_home_year
+            text = f"{milestone.progress.profit_per_kw_day:+.2f} {market.currency}/kW/day"
+            if best is not None:
+                text += f" · best on validation {best:,.0f} {market.currency}/home/year"
+            bar.update(task, completed=milestone.share, note=text)
+
+        best, seconds, steps = run_training(job, folder, listen)
+    out.print(
+        f"trained in {seconds:.0f} s, {steps:,} steps; validation profit "
+        f"[bold]{best:,.0f} {market.currency}[/] per home and year; run in {_shown(folder)}"
+    )
+    return best
+
+
+def _shown(folder: Path) -> str:
+    """The folder as the person would type it."""
+    try:
+        return str(folder.relative_to(Path.cwd()))
+    except ValueError:
+        return str(folder)

@@ -1,0 +1,174 @@
+"""One training run: a folder with everything that is needed to trust, repeat and use it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from vpp_envs.scenario import ScenarioSpec
+from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents.analytic import Progress
+from vpp_rl.agents.network import PolicyNetwork
+from vpp_rl.agents.registry import Settings, learner
+from vpp_rl.agents.trained import TrainedPolicy
+from vpp_rl.evaluation.rollout import Windows, play
+from vpp_rl.training.checkpoint import PolicyFacts, save_policy, write_text
+
+LEARNING = "learning.csv"
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What to train, on what, and how often to look at the validation days."""
+
+    scenario: ScenarioSpec
+    agent: Settings
+    dispatch: str = "value_curve"
+    seed: int = 0
+    compile: bool = False
+    validations: int = 8  # looks at the validation days, spread over the budget
+    validation: Windows = Windows("validation", window_days=10, most=12)
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """Where a run stands, for whoever watches it."""
+
+    share: float  # of the budget [0 to 1]
+    progress: Progress
+    validation_profit_per_home_year: float | None
+    best_profit_per_home_year: float | None
+
+
+@dataclass
+class _Watch:
+    """Keeps the best policy on the validation days, and writes what it sees."""
+
+    job: TrainingJob
+    folder: Path
+    env: FleetVectorEnv
+    writer: SummaryWriter
+    listen: Callable[[Milestone], None]
+    began: float
+    looks: int = 0
+    best: float | None = None
+    rows: list[dict[str, float]] | None = None
+
+    def __call__(self, progress: Progress, policy: PolicyNetwork) -> None:
+        """Log a gradient step; look at the validation days when it is time."""
+        step = progress.home_steps
+        self.writer.add_scalar("train/profit_per_kw_day", progress.profit_per_kw_day, step)
+        if progress.gradient_norm == progress.gradient_norm:
+            self.writer.add_scalar("train/gradient_norm", progress.gradient_norm, step)
+        value = None
+        if progress.share * self.job.validations >= self.looks + 1:
+            self.looks = int(progress.share * self.job.validations)
+            value = self.look(progress, policy)
+        self.listen(Milestone(progress.share, progress, value, self.best))
+
+    def look(self, progress: Progress, policy: PolicyNetwork) -> float:
+        """Play the validation days, and keep the policy if it is the best so far."""
+        trained = TrainedPolicy(policy, self.job.dispatch, self.job.agent.name)
+        frame, _ = play(trained, self.job.scenario, self.job.validation)
+        home_years = float((frame.homes * frame.days).sum()) / 365.0
+        profit = float(frame.profit.sum()) / home_years
+        scalars = {
+            "validation/profit_per_home_year": profit,
+            "validation/energy_market_per_home_year": float(frame.energy_market.sum()) / home_years,
+            "validation/wear_per_home_year": float(frame.wear.sum()) / home_years,
+            "validation/cycles_per_day": float(
+                frame.throughput_kwh.sum() / (frame.capacity_kwh * frame.days).sum()
+            ),
+            "validation/broken_agreements": float(frame.broken_agreements.sum()),
+        }
+        for name, scalar in scalars.items():
+            self.writer.add_scalar(name, scalar, progress.home_steps)
+        elapsed = time.monotonic() - self.began
+        self.rows = [
+            *(self.rows or []),
+            {
+                "home_steps": float(progress.home_steps),
+                "seconds": elapsed,
+                "profit_per_home_year": profit,
+            },
+        ]
+        write_text(self.folder / LEARNING, pd.DataFrame(self.rows).to_csv(index=False))
+        if self.best is None or profit > self.best:
+            self.best = profit
+            save_policy(self.folder, policy, self.facts(progress, policy, profit, elapsed))
+        return profit
+
+    def facts(
+        self, progress: Progress, policy: PolicyNetwork, profit: float, elapsed: float
+    ) -> PolicyFacts:
+        """Describe the policy."""
+        env, scenario = self.env, self.env.scenario
+        return PolicyFacts(
+            agent=self.job.agent.name,
+            dispatch=self.job.dispatch,
+            scenario=self.job.scenario.name,
+            region=scenario.market.region,
+            currency=scenario.market.currency,
+            zone=scenario.market.zone,
+            price_scale=scenario.market.price_scale,
+            control_dt_s=self.job.scenario.control_dt_s,
+            cohorts=scenario.cohort_names,
+            observation_names=env.observation_names,
+            action_names=env.action_names,
+            hidden=self.job.agent.hidden,
+            squash=policy.squash,
+            seed=self.job.seed,
+            train_s=elapsed,
+            train_steps=progress.home_steps,
+            validation_profit_per_home_year=profit,
+        )
+
+
+def run_training(
+    job: TrainingJob, folder: Path, listen: Callable[[Milestone], None]
+) -> tuple[float, float, int]:
+    """Train, and leave the best policy on the validation days in the folder.
+
+    Args:
+        job: What to train.
+        folder: Of the run: policy, learning curve and TensorBoard events go there.
+        listen: Called after every gradient step.
+
+    Returns:
+        Best validation profit per home-year, seconds of training, and home-steps.
+    """
+    chosen = learner(job.agent.name)
+    env = FleetVectorEnv(
+        job.scenario,
+        num_envs=job.agent.scenarios,
+        dispatch=job.dispatch,
+        split="train",
+        autoreset_mode=chosen.autoreset_mode,
+        stagger=chosen.stagger,
+        compile=job.compile,
+    )
+    last: list[Progress] = []
+    began = time.monotonic()
+    with SummaryWriter(str(folder / "tensorboard")) as writer:
+        watch = _Watch(job, folder, env, writer, listen, began)
+
+        def report(progress: Progress, policy: PolicyNetwork) -> None:
+            last[:] = [progress]
+            watch(progress, policy)
+
+        policy = chosen.train(env, job.agent, job.seed, report)
+        seconds = time.monotonic() - began
+        if not watch.rows or watch.rows[-1]["home_steps"] != last[0].home_steps:
+            value = watch.look(replace(last[0], share=1.0), policy)
+            listen(Milestone(1.0, last[0], value, watch.best))
+    assert watch.best is not None
+    return watch.best, seconds, last[0].home_steps
+
+
+def use_threads(threads: int) -> None:
+    """Give torch so many threads; more than the cores only slow it down."""
+    torch.set_num_threads(max(threads, 1))

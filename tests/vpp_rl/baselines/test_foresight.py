@@ -451,7 +451,7 @@ def test_out_of_time_the_best_plan_comes_with_an_honest_gap():
     problem, hours = replace(PLAIN, wear_per_kwh=0.0, dt_h=1.0 / 12.0), np.zeros(288)
     price = hours - 1000.0
     plan = solve_foresight(problem, price, hours, hours, time_limit_s=0.3)
-    assert 0.0 < plan.gap < 0.01 * plan.objective
+    assert 0.0 < plan.gap < 0.05 * plan.objective
     earned, _ = simulate(problem, price, hours, hours, plan.battery_kw, plan.solar_kw)
     assert earned == pytest.approx(plan.objective, abs=1e-6)
 

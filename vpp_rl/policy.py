@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
-from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.moment import Moment, allowed_solar_kw
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.scenario import TICKS_PER_ISSUE, Scenario
 from vpp_envs.simulator import SetPoints
@@ -54,6 +53,10 @@ def scene_of(env: FleetVectorEnv) -> Scene:
     return Scene(env.scenario, env.fleet, env.moment, env.observation, env.tick)
 
 
-def solar_unless_negative(moment: Moment) -> Tensor:
+def solar_unless_negative(scene: Scene) -> Tensor:
     """Solar output that is switched off at negative prices, (B, N). [kW]"""
-    return torch.where(moment.price_per_kwh < 0.0, 0.0, 1.0) * moment.solar_available_kw
+    moment = scene.moment
+    on = (moment.price_per_kwh >= 0.0).to(moment.solar_available_kw.dtype)
+    return allowed_solar_kw(
+        on * moment.solar_available_kw, moment, scene.fleet, scene.scenario.dt_h
+    )

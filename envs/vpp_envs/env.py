@@ -41,9 +41,7 @@ class FleetEnv(gym.Env[np.ndarray, np.ndarray]):
         observation, info = self.batch.reset(seed=seed, options=options)
         return observation[0], info
 
-    def step(
-        self, action: np.ndarray
-    ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance by one control interval."""
         observation, reward, terminated, truncated, info = self.batch.step(action[None])
         scalars = {name: value[0] for name, value in info.items()}

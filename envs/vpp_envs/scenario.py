@@ -251,4 +251,3 @@ def _start_ticks(market: MarketSignals, spec: ScenarioSpec) -> Tensor:
             f"{len(days)} days; choose shorter episodes or more days."
         )
     return days
-

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vpp_envs.devices.battery import stored_change_kwh
-from vpp_envs.dispatch.envelope import battery_envelope, neutral
+from vpp_envs.dispatch.envelope import Envelope, battery_envelope, neutral, solar_ceiling
 from vpp_envs.fleet.fleet import Fleet
 
 
@@ -52,7 +52,15 @@ def step_site(
         dt_h: Length of the step. [h]
     """
     battery, agreement = fleet.battery, fleet.agreement
-    solar_kw = served_solar_kw(set_points.solar_output_kw, solar_available_kw)
+    solar_kw = solar_ceiling(
+        set_points.solar_output_kw,
+        solar_available_kw,
+        load_kw,
+        energy_kwh,
+        battery,
+        agreement,
+        dt_h,
+    )
     envelope = battery_envelope(energy_kwh, load_kw - solar_kw, battery, agreement, dt_h)
     asked_kw = torch.where(
         torch.isnan(set_points.battery_kw),
@@ -67,48 +75,57 @@ def step_site(
     net_kw = load_kw - solar_kw + battery_kw
 
     raw_kwh = energy_kwh + stored_change_kwh(battery_kw, battery, dt_h)
-    floor_kwh = torch.minimum(agreement.reserve_kwh, energy_kwh)
-    # Rounding alone may land below the reserve or above the top: written back, and booked. The
-    # tolerance is a few units in the last place of float32, nothing in float64.
-    rounding_kwh = _rounding(raw_kwh) * battery.capacity_kwh
-    at_floor = (raw_kwh < agreement.reserve_kwh) & (
-        raw_kwh >= agreement.reserve_kwh - rounding_kwh
-    )
-    repaired_kwh = torch.where(at_floor, agreement.reserve_kwh, raw_kwh)
-    repaired_kwh = torch.minimum(repaired_kwh, battery.capacity_kwh).clamp(min=0.0)
-
-    own_excess_kw = (load_kw - agreement.import_limit_kw).clamp(min=0.0)
-    excess_kw = (net_kw - agreement.import_limit_kw).clamp(min=0.0)
-    limit_tolerance_kw = _rounding(raw_kwh) * 100.0
-    # Below the reserve from the start, the store may not fall further than its standing loss.
-    lost_kwh = torch.where(
-        envelope.site_limited | (energy_kwh < agreement.reserve_kwh),
-        battery.standing_loss_kw * dt_h + rounding_kwh,
-        rounding_kwh * 0.0,
-    )
-    broken = (
-        (repaired_kwh < floor_kwh - lost_kwh)
-        | (repaired_kwh > battery.capacity_kwh)
-        | (-net_kw > agreement.export_limit_kw + limit_tolerance_kw)
-        | (~envelope.site_limited & (excess_kw > limit_tolerance_kw))
-        | (excess_kw > own_excess_kw + battery_kw.clamp(min=0.0) + limit_tolerance_kw)
-    )
+    stored_kwh = _without_rounding(raw_kwh, fleet)
     return Outcome(
-        repaired_kwh,
+        stored_kwh,
         battery_kw,
         solar_kw,
         net_kw,
-        (repaired_kwh - raw_kwh).abs(),
-        (agreement.reserve_kwh - repaired_kwh).clamp(min=0.0),
-        excess_kw,
-        broken,
+        (stored_kwh - raw_kwh).abs(),
+        (agreement.reserve_kwh - stored_kwh).clamp(min=0.0),
+        (net_kw - agreement.import_limit_kw).clamp(min=0.0),
+        _broken(energy_kwh, stored_kwh, net_kw, battery_kw, envelope, fleet, dt_h),
     )
 
 
-def served_solar_kw(asked_kw: Tensor, available_kw: Tensor) -> Tensor:
-    """Solar output after a ceiling; without a number the system produces all it can. [kW]"""
-    asked_kw = torch.where(torch.isnan(asked_kw), available_kw, asked_kw)
-    return torch.minimum(asked_kw.clamp(min=0.0), available_kw)
+def _without_rounding(raw_kwh: Tensor, fleet: Fleet) -> Tensor:
+    """Write back what rounding alone took below the reserve or above the top, (..., N). [kWh]
+
+    The tolerance is a few units in the last place of float32, nothing in float64.
+    """
+    reserve_kwh, capacity_kwh = fleet.agreement.reserve_kwh, fleet.battery.capacity_kwh
+    near = raw_kwh >= reserve_kwh - _rounding(raw_kwh) * capacity_kwh
+    at_floor = (raw_kwh < reserve_kwh) & near
+    return torch.where(at_floor, reserve_kwh, raw_kwh).minimum(capacity_kwh).clamp(min=0.0)
+
+
+def _broken(
+    before_kwh: Tensor,
+    after_kwh: Tensor,
+    net_kw: Tensor,
+    battery_kw: Tensor,
+    envelope: Envelope,
+    fleet: Fleet,
+    dt_h: float,
+) -> Tensor:
+    """Whether an agreement was broken that could have been kept, (..., N) bool."""
+    battery, agreement = fleet.battery, fleet.agreement
+    rounding_kwh = _rounding(after_kwh) * battery.capacity_kwh
+    rounding_kw = _rounding(after_kwh) * 100.0
+    # Below the reserve from the start, or with no room at the connection, the store may fall by
+    # its standing loss, and no further.
+    excused = envelope.site_limited | (before_kwh < agreement.reserve_kwh)
+    excused_kwh = excused.to(after_kwh.dtype) * (battery.standing_loss_kw * dt_h + rounding_kwh)
+    floor_kwh = torch.minimum(agreement.reserve_kwh, before_kwh)
+    excess_kw = net_kw - agreement.import_limit_kw
+    return (
+        (after_kwh < floor_kwh - excused_kwh)
+        | (after_kwh > battery.capacity_kwh)
+        | (-net_kw > agreement.export_limit_kw + rounding_kw)
+        | (~envelope.site_limited & (excess_kw > rounding_kw))
+        # Where the site's own load exceeds the limit, the battery may not make it worse.
+        | (envelope.site_limited & (battery_kw > envelope.low_kw + rounding_kw))
+    )
 
 
 def _rounding(like: Tensor) -> float:

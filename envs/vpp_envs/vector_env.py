@@ -333,7 +333,9 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             day, hour = divmod(tick, self.scenario.ticks_per_day)
             price = float(self.moment.price_per_kwh[row]) * 1000.0
             fill = float(self.energy_kwh[row].sum() / self.fleet.battery.capacity_kwh.sum())
-            battery = float(self.last[1].battery_kwh[row]) / self.scenario.dt_h if self.last else 0.0
+            battery = (
+                float(self.last[1].battery_kwh[row]) / self.scenario.dt_h if self.last else 0.0
+            )
             lines.append(
                 f"day {day} {hour * self.scenario.dt_h:05.2f} h ({zone})  "
                 f"price {price:8.1f} {self.scenario.market.currency}/MWh  "

@@ -33,8 +33,9 @@ class AnalyticSettings:
     scenarios: int = 64  # windows in one gradient step
     homes: int = 16  # homes of the training fleet in one gradient step
     window_h: float = 36.0
-    temperature: float = 0.03  # width of smoothed decisions, share of the price
-    final_temperature: float = 0.01
+    temperature: float = 0.15  # width of smoothed decisions at first, share of the price
+    final_temperature: float = 0.03
+    weight_decay: float = 0.0
     max_grad_norm: float = 0.5
     seconds: float = 150.0  # training stops at the first of both
     iterations: int = 100_000
@@ -64,6 +65,7 @@ def train_analytic(
     settings: AnalyticSettings,
     seed: int,
     report: Callable[[Progress, PolicyNetwork], None],
+    compile: bool = False,
 ) -> PolicyNetwork:
     """Train a policy by gradients through the simulator.
 
@@ -80,7 +82,10 @@ def train_analytic(
     features, actions = len(env.observation_names), len(env.action_names)
     policy = PolicyNetwork(features, actions, settings.hidden).to(env.device, env.dtype)
     policy.set_normaliser(first_observations(env, seed))
-    optimiser = torch.optim.Adam(policy.parameters(), lr=settings.learning_rate)
+    optimiser = torch.optim.AdamW(
+        policy.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    step = torch.compile(smooth_step, fullgraph=True) if compile else smooth_step
     began = time.monotonic()
     home_steps, share, iteration = 0, 0.0, 0
     while share < 1.0:
@@ -88,7 +93,7 @@ def train_analytic(
         optimiser.param_groups[0]["lr"] = rate
         cool = (settings.final_temperature / settings.temperature) ** share
         profit, steps = _window_profit(
-            env, policy, settings, seed, iteration, settings.temperature * cool
+            env, policy, settings, seed, iteration, settings.temperature * cool, step
         )
         optimiser.zero_grad()
         (-profit.mean()).backward()
@@ -96,13 +101,15 @@ def train_analytic(
         optimiser.step()
         iteration += 1
         home_steps += steps
-        share = max(
-            iteration / settings.iterations, (time.monotonic() - began) / settings.seconds
-        )
+        share = max(iteration / settings.iterations, (time.monotonic() - began) / settings.seconds)
         days = settings.window_h / 24.0
         report(
             Progress(
-                iteration, min(share, 1.0), home_steps, float(profit.detach().mean()) / days, float(norm)
+                iteration,
+                min(share, 1.0),
+                home_steps,
+                float(profit.detach().mean()) / days,
+                float(norm),
             ),
             policy,
         )
@@ -132,6 +139,7 @@ def _window_profit(
     seed: int,
     iteration: int,
     temperature: float,
+    step: Callable[..., tuple[Tensor, Tensor]],
 ) -> tuple[Tensor, int]:
     """Profit of one window per kW of battery, final store included, (B,), and home-steps."""
     scenario, tables = env.scenario, env.tables
@@ -149,9 +157,9 @@ def _window_profit(
     rated_kw = torch.maximum(fleet.battery.discharge_kw, fleet.battery.charge_kw).sum()
     dt_h = scenario.dt_h
     profit = torch.zeros(settings.scenarios, dtype=torch.float64, device=env.device)
-    for step in range(ticks):
-        rows = row_at(tables, start + step)
-        energy_kwh, gain = smooth_step(
+    for tick in range(ticks):
+        rows = row_at(tables, start + tick)
+        energy_kwh, gain = step(
             policy, energy_kwh, rows, fleet, env.dispatch, dt_h, temperature
         )
         profit = profit + gain

@@ -35,7 +35,7 @@ class Mpc:
     def act(self, scene: Scene) -> SetPoints:
         """Solve one programme a row and cohort."""
         fleet, scenario = scene.fleet, scene.scenario
-        solar_kw = solar_unless_negative(scene.moment)
+        solar_kw = solar_unless_negative(scene)
         envelope = envelope_of(scene, solar_kw)
         price, dt_h = self._horizon(scene)
         battery_kw = neutral(envelope.low_kw, envelope.high_kw)
@@ -93,7 +93,9 @@ def _summed(scene: Scene, member: Tensor, price: np.ndarray, wear_factor: float)
 
     def mean(values: Tensor) -> np.ndarray:
         weight = member * battery.capacity_kwh
-        return np.broadcast_to(((values * weight).sum(-1) / weight.sum(-1)).double().numpy(), (rows,))
+        return np.broadcast_to(
+            ((values * weight).sum(-1) / weight.sum(-1)).double().numpy(), (rows,)
+        )
 
     eff = mean(battery.one_way_eff)
     # What is left at the horizon is worth the typical price of the day ahead, less losses.

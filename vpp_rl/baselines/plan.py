@@ -61,7 +61,9 @@ def plan_windows(
         load = fleet.load_mean_kw * env.tables.load_pu[span][:, fleet.load_archetype]
         sun = fleet.solar_kw * env.tables.solar_pu[span][:, fleet.solar_archetype]
         for home in range(homes):
-            problem = site_problem(env.fleet, home, float(env.energy_kwh[row, home]), final_value, scenario.dt_h)
+            problem = site_problem(
+                env.fleet, home, float(env.energy_kwh[row, home]), final_value, scenario.dt_h
+            )
             plan = solve_foresight(
                 problem,
                 price,

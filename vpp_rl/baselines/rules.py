@@ -32,7 +32,7 @@ class CurtailOnly:
 
     def act(self, scene: Scene) -> SetPoints:
         """Rest, and curtail."""
-        return SetPoints(torch.zeros_like(scene.moment.load_kw), solar_unless_negative(scene.moment))
+        return SetPoints(torch.zeros_like(scene.moment.load_kw), solar_unless_negative(scene))
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def envelope_of(scene: Scene, solar_kw: Tensor) -> Envelope:
 
 def _edges(scene: Scene, charge: Tensor, discharge: Tensor) -> SetPoints:
     """Charge or discharge as far as the envelope goes, else rest."""
-    solar_kw = solar_unless_negative(scene.moment)
+    solar_kw = solar_unless_negative(scene)
     envelope = envelope_of(scene, solar_kw)
     rest_kw = neutral(envelope.low_kw, envelope.high_kw)
     battery_kw = torch.where(discharge, envelope.low_kw, rest_kw)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from vpp_envs.dispatch.envelope import battery_envelope, into_envelope
-from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.moment import Moment, allowed_solar_kw
 from vpp_envs.dispatch.value_curve import usable_fill
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.simulator import SetPoints
@@ -25,7 +25,7 @@ def cohort_power(
         temperature: Not used: the map is piecewise linear as it stands.
     """
     cohorts = moment.curve.shape[-2]
-    solar_kw = kept_solar_kw(action[..., cohorts : cohorts + 1], moment)
+    solar_kw = kept_solar_kw(action[..., cohorts : cohorts + 1], moment, fleet, dt_h)
     site_kw = moment.load_kw - solar_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
     battery_kw = torch.zeros_like(moment.energy_kwh)
@@ -37,7 +37,9 @@ def cohort_power(
             low_kw.sum(-1, keepdim=True),
             high_kw.sum(-1, keepdim=True),
         )
-        battery_kw = battery_kw + level_fill(target_kw, moment.energy_kwh, low_kw, high_kw, fleet, dt_h)
+        battery_kw = battery_kw + level_fill(
+            target_kw, moment.energy_kwh, low_kw, high_kw, fleet, dt_h
+        )
     outside = (fleet.cohort < 0).to(battery_kw.dtype)
     battery_kw = battery_kw + outside * into_envelope(
         torch.zeros_like(action[..., :1]), envelope.low_kw, envelope.high_kw
@@ -46,7 +48,12 @@ def cohort_power(
 
 
 def level_fill(
-    target_kw: Tensor, energy_kwh: Tensor, low_kw: Tensor, high_kw: Tensor, fleet: Fleet, dt_h: float
+    target_kw: Tensor,
+    energy_kwh: Tensor,
+    low_kw: Tensor,
+    high_kw: Tensor,
+    fleet: Fleet,
+    dt_h: float,
 ) -> Tensor:
     """Share a target among batteries so that their fills meet at one water level.
 
@@ -92,9 +99,13 @@ def spread(power_kw: Tensor, target_kw: Tensor, low_kw: Tensor, high_kw: Tensor)
     missing_kw = target_kw - power_kw.sum(-1, keepdim=True)
     room_kw = torch.where(missing_kw > 0, high_kw - power_kw, power_kw - low_kw)
     share = missing_kw / room_kw.sum(-1, keepdim=True).clamp(min=1e-9)
-    return torch.minimum(torch.maximum(power_kw + share.clamp(-1.0, 1.0) * room_kw, low_kw), high_kw)
+    return torch.minimum(
+        torch.maximum(power_kw + share.clamp(-1.0, 1.0) * room_kw, low_kw), high_kw
+    )
 
 
-def kept_solar_kw(curtail: Tensor, moment: Moment) -> Tensor:
+def kept_solar_kw(curtail: Tensor, moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
     """Solar output after a share of it, (..., 1), is curtailed, (..., N). [kW]"""
-    return (1.0 - curtail.clamp(0.0, 1.0)) * moment.solar_available_kw
+    return allowed_solar_kw(
+        (1.0 - curtail.clamp(0.0, 1.0)) * moment.solar_available_kw, moment, fleet, dt_h
+    )

@@ -22,6 +22,37 @@ class Envelope(NamedTuple):
     site_limited: Tensor  # the site's own load leaves no power that keeps all limits, bool
 
 
+def battery_range(
+    energy_kwh: Tensor, battery: BatteryParams, agreement: Agreement, dt_h: float
+) -> tuple[Tensor, Tensor]:
+    """Return the powers that keep the reserve and the battery's own limits.
+
+    With D the energy missing to the reserve at the end of the step if nothing is done, from
+    ``min(P_c, D / (eta dt))`` if D > 0, else ``-min(P_d, -D eta / dt)``, up to
+    ``min(P_c, (E - e + l dt) / (eta dt))``.
+
+    Args:
+        energy_kwh: Stored energy now, (..., N). [kWh]
+        battery: Constants, (N,).
+        agreement: Reserve, (N,).
+        dt_h: Length of the step. [h]
+
+    Returns:
+        Lower and upper edge, (..., N). [kW]
+    """
+    left_kwh = energy_kwh - battery.standing_loss_kw * dt_h
+    missing_kwh = agreement.reserve_kwh - left_kwh
+    recharge_kw = missing_kwh / (battery.one_way_eff * dt_h)
+    release_kw = missing_kwh * battery.one_way_eff / dt_h
+    low_kw = torch.where(
+        missing_kwh > 0,
+        torch.minimum(recharge_kw, battery.charge_kw),
+        torch.maximum(release_kw, -battery.discharge_kw),
+    )
+    full_kw = (battery.capacity_kwh - left_kwh) / (battery.one_way_eff * dt_h)
+    return low_kw, torch.minimum(full_kw.clamp(min=0.0), battery.charge_kw)
+
+
 def battery_envelope(
     energy_kwh: Tensor,
     site_kw: Tensor,
@@ -29,12 +60,10 @@ def battery_envelope(
     agreement: Agreement,
     dt_h: float,
 ) -> Envelope:
-    """Return the powers that keep the reserve, the battery's and the site's limits.
+    """Narrow the battery's own range by the site's connection.
 
-    With D the energy missing to the reserve at the end of the step if nothing is done, the
-    battery's own range is from ``min(P_c, D / (eta dt))`` if D > 0, else ``-min(P_d, -D eta / dt)``,
-    up to ``min(P_c, (E - e + l dt) / (eta dt))``. The site then narrows it: discharge only fills
-    what solar leaves of the export limit, charge what the load leaves of the import limit.
+    Discharge only fills what solar leaves of the export limit, charge what the load leaves of
+    the import limit.
 
     Args:
         energy_kwh: Stored energy now, (..., N). [kWh]
@@ -43,24 +72,43 @@ def battery_envelope(
         agreement: Reserve and site limits, (N,).
         dt_h: Length of the step. [h]
     """
-    left_kwh = energy_kwh - battery.standing_loss_kw * dt_h
-    missing_kwh = agreement.reserve_kwh - left_kwh
-    room_kwh = battery.capacity_kwh - left_kwh
-    recharge_kw = missing_kwh / (battery.one_way_eff * dt_h)
-    release_kw = missing_kwh * battery.one_way_eff / dt_h
-    low_kw = torch.where(
-        missing_kwh > 0,
-        torch.minimum(recharge_kw, battery.charge_kw),
-        torch.maximum(release_kw, -battery.discharge_kw),
-    )
-    full_kw = room_kwh / (battery.one_way_eff * dt_h)
-    high_kw = torch.minimum(full_kw.clamp(min=0.0), battery.charge_kw)
+    low_kw, high_kw = battery_range(energy_kwh, battery, agreement, dt_h)
     export_room_kw = (agreement.export_limit_kw + site_kw).clamp(min=0.0)
     low_kw = torch.where(low_kw < 0, torch.maximum(low_kw, -export_room_kw), low_kw)
     import_room_kw = agreement.import_limit_kw - site_kw
     site_limited = import_room_kw < low_kw
     high_kw = torch.maximum(torch.minimum(high_kw, import_room_kw), low_kw)
     return Envelope(low_kw, high_kw, site_limited)
+
+
+def solar_ceiling(
+    asked_kw: Tensor,
+    available_kw: Tensor,
+    load_kw: Tensor,
+    energy_kwh: Tensor,
+    battery: BatteryParams,
+    agreement: Agreement,
+    dt_h: float,
+) -> Tensor:
+    """Return the solar output that a command allows, (..., N). [kW]
+
+    Without a number the system produces all it can. Output that the site needs to stay under its
+    import limit, with the battery at its lower edge, is not curtailed: else a negative price
+    would pay for exceeding the limit.
+
+    Args:
+        asked_kw: Most that the system may produce, (..., N). [kW]
+        available_kw: Output if not curtailed, (..., N). [kW]
+        load_kw: Base load, (..., N). [kW]
+        energy_kwh: Stored energy now, (..., N). [kWh]
+        battery: Constants, (N,).
+        agreement: Reserve and site limits, (N,).
+        dt_h: Length of the step. [h]
+    """
+    low_kw, _ = battery_range(energy_kwh, battery, agreement, dt_h)
+    needed_kw = load_kw + low_kw - agreement.import_limit_kw
+    asked_kw = torch.where(torch.isnan(asked_kw), available_kw, asked_kw)
+    return torch.minimum(torch.maximum(asked_kw, needed_kw.clamp(min=0.0)), available_kw)
 
 
 def into_envelope(share: Tensor, low_kw: Tensor, high_kw: Tensor) -> Tensor:

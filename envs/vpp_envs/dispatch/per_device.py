@@ -24,7 +24,7 @@ def per_device(
         temperature: Not used: the map is piecewise linear as it stands.
     """
     homes = moment.energy_kwh.shape[-1]
-    solar_kw = kept_solar_kw(action[..., homes : homes + 1], moment)
+    solar_kw = kept_solar_kw(action[..., homes : homes + 1], moment, fleet, dt_h)
     site_kw = moment.load_kw - solar_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
     return SetPoints(

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from vpp_envs.dispatch.envelope import battery_envelope, neutral
-from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.moment import Moment, allowed_solar_kw
 from vpp_envs.fleet.fleet import Fleet
-from vpp_envs.simulator import SetPoints, served_solar_kw
+from vpp_envs.simulator import SetPoints
 
 
 def value_curve(
@@ -33,9 +33,8 @@ def value_curve(
             share of the price as its width.
     """
     cohorts = moment.curve.shape[-2]
-    solar_kw = _curtailed(
-        moment, 0.1 * action[..., 4 * cohorts : 4 * cohorts + 1], temperature
-    )
+    curtail_below = 0.1 * action[..., 4 * cohorts : 4 * cohorts + 1]
+    solar_kw = allowed_solar_kw(_curtailed(moment, curtail_below, temperature), moment, fleet, dt_h)
     site_kw = moment.load_kw - solar_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
     value = value_at_fill(moment.curve, moment.energy_kwh, fleet)
@@ -59,9 +58,7 @@ def value_curve(
         sell = torch.sigmoid(sell_gain / width)
         buy, sell = buy * (1.0 - sell), sell * (1.0 - buy)
         battery_kw = (
-            alone_kw
-            + buy * (envelope.high_kw - alone_kw)
-            + sell * (envelope.low_kw - alone_kw)
+            alone_kw + buy * (envelope.high_kw - alone_kw) + sell * (envelope.low_kw - alone_kw)
         )
     else:
         buys = (buy_gain > 0.0) & (buy_gain >= sell_gain)
@@ -107,4 +104,4 @@ def _curtailed(moment: Moment, below_per_kwh: Tensor, temperature: float) -> Ten
         share = torch.sigmoid(gain / (temperature * (0.13 + moment.price_per_kwh.abs())))
     else:
         share = (gain >= 0.0).to(moment.solar_available_kw.dtype)
-    return served_solar_kw(share * moment.solar_available_kw, moment.solar_available_kw)
+    return share * moment.solar_available_kw

@@ -119,9 +119,7 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
     )
 
 
-def _sample_battery(
-    spec: FleetSpec, home: Tensor, present: Tensor
-) -> tuple[BatteryParams, Tensor]:
+def _sample_battery(spec: FleetSpec, home: Tensor, present: Tensor) -> tuple[BatteryParams, Tensor]:
     """Sample batteries and reserves, (N,)."""
 
     def draw(purpose: int) -> Tensor:
@@ -132,9 +130,10 @@ def _sample_battery(
 
     table = torch.tensor([row[1:] for row in PRODUCTS], dtype=torch.float64)
     product = _pick(draw(Purpose.FLEET_PRODUCT), table[:, 5])
-    units = 1.0 + _pick(
-        draw(Purpose.FLEET_UNITS), torch.tensor(_UNIT_SHARES, dtype=torch.float64)
-    ).double()
+    units = (
+        1.0
+        + _pick(draw(Purpose.FLEET_UNITS), torch.tensor(_UNIT_SHARES, dtype=torch.float64)).double()
+    )
     health = 0.85 + 0.15 * draw(Purpose.FLEET_HEALTH)
     capacity_kwh = table[product, 0] * units * health * (1.0 + 0.02 * bell(Purpose.FLEET_CAPACITY))
     round_trip = (table[product, 3] + 0.01 * bell(Purpose.FLEET_EFFICIENCY)).clamp(0.82, 0.95)

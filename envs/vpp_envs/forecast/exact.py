@@ -13,7 +13,8 @@ from vpp_envs.signals.synthetic.prices import PriceModel, price_of
 
 _POINTS_PER_BIN = 4
 _TAIL_POINTS = 12  # geometric in the top bin, where the Pareto tail lives
-_CHUNK = 4096
+_CHUNK = 1024
+_LIMIT, _GRID = 6.0, 6001  # scores that are tabulated
 
 
 def exact_forecast(factors: Tensor, lead_clock_row: Tensor, model: PriceModel) -> PriceForecast:
@@ -29,14 +30,30 @@ def exact_forecast(factors: Tensor, lead_clock_row: Tensor, model: PriceModel) -
     """
     scores, share = _bin_points()
     mean_of, spread = _transition(model)
+    table = _tabulated(model)
     nodes = []
     for start in range(0, len(factors), _CHUNK):
         part = slice(start, start + _CHUNK)
         centre = factors[part].float() @ mean_of
         g = centre.unsqueeze(-1) + spread.unsqueeze(-1) * scores
-        price = price_of(g, lead_clock_row[part].unsqueeze(-1), model)
-        nodes.append(price @ share)
+        nodes.append(_read(table, g, lead_clock_row[part].unsqueeze(-1)) @ share)
     return PriceForecast(torch.cat(nodes), torch.tensor(NODE_WEIGHTS))
+
+
+def _tabulated(model: PriceModel) -> Tensor:
+    """Price against score on a fine grid for each quarter and hour, (96, G) float32."""
+    scores = torch.linspace(-_LIMIT, _LIMIT, _GRID, dtype=torch.float64)
+    return price_of(scores, torch.arange(96).unsqueeze(-1), model).float()
+
+
+def _read(table: Tensor, g: Tensor, row: Tensor) -> Tensor:
+    """Interpolate the tabulated price, shape of g."""
+    at = (g.clamp(-_LIMIT, _LIMIT) + _LIMIT) * ((_GRID - 1) / (2.0 * _LIMIT))
+    cell = at.to(torch.int64).clamp(max=_GRID - 2)
+    flat = table.reshape(-1)
+    index = row * _GRID + cell
+    left = flat[index]
+    return left + (at - cell) * (flat[index + 1] - left)
 
 
 def _transition(model: PriceModel) -> tuple[Tensor, Tensor]:

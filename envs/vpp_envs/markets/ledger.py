@@ -12,7 +12,9 @@ class Ledger(NamedTuple):
     """
 
     energy_market: Tensor  # market -> aggregator: the site's metered energy at the price
-    site_passthrough: Tensor  # aggregator -> homeowner: the same energy, had nothing been dispatched
+    site_passthrough: (
+        Tensor  # aggregator -> homeowner: the same energy, had nothing been dispatched
+    )
     gain_share: Tensor  # aggregator -> homeowner: the owner's share of what dispatch added
     wear: Tensor  # homeowner's battery, not cash: wear of what was discharged
 

@@ -1,0 +1,128 @@
+"""``vpp evaluate``: score trained policies beside the rules, MPC and the bounds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ABOUT = """usage: vpp evaluate RUN [RUN ...] [KEY=VALUE ...]
+
+Play trained policies on unseen days and homes beside idle, self-consumption, time of use, the
+quantile rule, the stochastic value curve, MPC, the non-anticipative optimum (synthetic markets)
+and perfect foresight; print the scoreboard and write an HTML report.
+
+  vpp evaluate runs/2026-11-23_09-43-54_nem_arbitrage_apg_seed0
+  vpp evaluate runs/A runs/B runs/C        several seeds or agents on one scoreboard
+  vpp evaluate RUN windows=6               fewer windows, for a first look
+  vpp evaluate RUN split=validation tune=false
+
+Keys: split, window_days, windows, unseen_homes, tune, out, threads."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run ``vpp evaluate``."""
+    if not argv or any(flag in argv for flag in ("-h", "--help")):
+        print(ABOUT)
+        return 0 if argv else 2
+    from vpp_rl.configuration import compose
+
+    folders = [Path(a) for a in argv if "=" not in a]
+    cfg = compose("evaluate", [a for a in argv if "=" in a])
+    evaluate(folders, cfg)
+    return 0
+
+
+def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a DictConfig stops here
+    """Score runs, print the scoreboard, write report and results; returns the report's path."""
+    import json
+    from dataclasses import replace
+
+    import numpy as np
+    import pandas as pd
+
+    from vpp_envs.errors import InputError
+    from vpp_envs.scenario import build_scenario
+    from vpp_rl.agents.trained import TrainedPolicy
+    from vpp_rl.cli.console import console, progress_bar
+    from vpp_rl.evaluation.benchmark import Entrant, contest, day_trace
+    from vpp_rl.evaluation.report import verdict, write_report
+    from vpp_rl.evaluation.rollout import Windows
+    from vpp_rl.evaluation.scoreboard import summarise, to_rich_table
+    from vpp_rl.training.checkpoint import load_policy, write_text
+    from vpp_rl.training.job import scenario_from
+    from vpp_rl.training.provenance import provenance
+    from vpp_rl.training.run import LEARNING, use_threads
+
+    if not folders:
+        raise InputError("vpp evaluate needs the folder of a run: vpp evaluate RUN.")
+    use_threads(int(cfg.threads))
+    out = console()
+    entrants, configs, curves = [], [], []
+    for folder in folders:
+        policy, facts = load_policy(folder)
+        config = folder / "config.json"
+        if not config.is_file():
+            raise InputError(f"{config} is missing: give the folder of a run.")
+        configs.append(json.loads(config.read_text()))
+        name = f"{facts.agent}, {facts.dispatch.replace('_', ' ')}"
+        entrants.append(
+            Entrant(
+                TrainedPolicy(policy, facts.dispatch, name),
+                facts.seed,
+                facts.train_s,
+                facts.train_steps,
+            )
+        )
+        if (folder / LEARNING).is_file():
+            curve = pd.read_csv(folder / LEARNING).rename(columns={"home_steps": "steps"})
+            curves.append(curve.assign(policy=name, seed=facts.seed))
+    spec = scenario_from(configs[0])
+    for folder, config in zip(folders[1:], configs[1:], strict=True):
+        if scenario_from(config) != spec:
+            raise InputError(
+                f"{folder} was trained on another scenario than {folders[0]}: evaluate them apart."
+            )
+    if cfg.unseen_homes is not None:
+        spec = replace(spec, unseen_homes=int(cfg.unseen_homes))
+    windows = Windows(
+        cfg.split, int(cfg.window_days), None if cfg.windows is None else int(cfg.windows)
+    )
+    with out.status("building days and homes"):
+        scenario = build_scenario(spec, windows.split)
+    market = scenario.market
+    for line in market.split_lines:
+        out.print(line)
+    with progress_bar(out, "playing") as (bar, task):
+        result = contest(
+            spec,
+            windows,
+            entrants,
+            lambda what, share: bar.update(task, completed=share, note=what),
+            retune=bool(cfg.tune),
+        )
+    for line in result.tuning:
+        out.print(f"tuned on training days: {line}")
+    summary = summarise(result.frame, rng=np.random.default_rng(0))
+    played = result.frame[result.frame.policy == result.frame.policy.iloc[0]]
+    title = (
+        f"{market.region}: {played.days.sum():.0f} unseen days, "
+        f"{len(scenario.fleet.home_id)} unseen homes"
+    )
+    out.print(to_rich_table(summary, title, market.currency, narrow=out.width < 100))
+    out.print(verdict(summary, market.currency))
+    folder = Path(cfg.out) if cfg.out else folders[0] / "evaluation"
+    report = folder / "report.html"
+    write_report(
+        report,
+        f"{scenario.spec.name} on {market.region}",
+        summary,
+        result.frame,
+        day_trace(result, scenario, "A good day"),
+        pd.concat(curves) if curves else None,
+        [*market.split_lines, *(f"Tuned on training days: {line}." for line in result.tuning)],
+        {**provenance(scenario), "configuration": json.dumps(configs[0], indent=1)},
+    )
+    write_text(folder / "windows.csv", result.frame.to_csv(index=False))
+    write_text(folder / "summary.csv", summary.to_csv(index=False))
+    out.print(f"the bound's plan, replayed, misses its objective by {result.replay_error:.1e}")
+    out.print(f"report: [bold]{report}[/]")
+    return report

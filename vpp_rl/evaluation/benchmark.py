@@ -1,0 +1,145 @@
+"""The scoreboard's contest: learned policies beside rules, optimisers and bounds, all paired."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario
+from vpp_rl.agents.trained import TrainedPolicy
+from vpp_rl.baselines.plan import plan_windows
+from vpp_rl.baselines.rules import CurtailOnly, Idle, SelfConsumption
+from vpp_rl.baselines.value_curve import NonAnticipativeOptimum, StochasticValueCurve
+from vpp_rl.evaluation.figures import DayTrace
+from vpp_rl.evaluation.rollout import Trace, Windows, play
+from vpp_rl.evaluation.tuning import tuned
+from vpp_rl.policy import Policy
+
+Listen = Callable[[str, float], None]  # what is being played, and the share that is done
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A trained policy with the facts that the scoreboard shows."""
+
+    policy: TrainedPolicy
+    seed: int
+    train_s: float
+    train_steps: int
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Results of a benchmark."""
+
+    frame: pd.DataFrame  # `WINDOW_COLUMNS`, a row for each policy, seed and window
+    trace: Trace  # of the first entrant, or the value curve, in its most telling window
+    trace_policy: str
+    replay_error: float  # largest difference between the bound's objective and its replay
+    tuning: tuple[str, ...]  # what was tuned, for people
+
+
+def contest(
+    spec: ScenarioSpec,
+    windows: Windows,
+    entrants: Sequence[Entrant],
+    listen: Listen,
+    retune: bool = True,
+) -> Contest:
+    """Play everybody on the same windows, homes and initial fills.
+
+    Args:
+        spec: The scenario.
+        windows: Windows of the split that decides.
+        entrants: Trained policies.
+        listen: Hears about progress.
+        retune: Tune rules and MPC on training days; else their defaults play.
+    """
+    scenario = build_scenario(spec, windows.split)
+    lines: list[str] = []
+    field = [*_field(spec, windows, scenario, lines, listen, retune)]
+    frames = [_played(policy, spec, windows, listen) for policy in field]
+    listen("perfect foresight: planning", 0.0)
+    plan = plan_windows(
+        spec, windows, lambda n, all_: listen("perfect foresight: planning", n / all_)
+    )
+    frames.append(_played(plan, spec, windows, listen))
+    error = float(np.abs(frames[-1].profit.to_numpy() - plan.objective.numpy()).max())
+    for entrant in entrants:
+        frame = _played(entrant.policy, spec, windows, listen)
+        frames.append(
+            frame.assign(
+                seed=entrant.seed, train_s=entrant.train_s, train_steps=float(entrant.train_steps)
+            )
+        )
+    shown: Policy = entrants[0].policy if entrants else StochasticValueCurve()
+    middle = int(
+        frames[-1].profit.rank(method="first").sub(len(frames[-1]) // 2 + 1).abs().idxmin()
+    )
+    _, trace = play(shown, spec, windows, trace_row=middle)
+    assert trace is not None
+    return Contest(pd.concat(frames, ignore_index=True), trace, shown.name, error, tuple(lines))
+
+
+def _field(
+    spec: ScenarioSpec,
+    windows: Windows,
+    scenario: Scenario,
+    lines: list[str],
+    listen: Listen,
+    retune: bool,
+) -> list[Policy]:
+    """Everybody that does not learn, the bound left out."""
+    from vpp_rl.baselines.mpc import Mpc
+    from vpp_rl.baselines.rules import Quantile, TimeOfUse
+
+    rules: tuple[TimeOfUse, Quantile, Mpc] = (TimeOfUse(), Quantile(), Mpc())
+    if retune:
+        listen("tuning rules and MPC on training days", 0.0)
+        rules = tuned(spec, min(windows.window_days, 10), lines.append)
+    field: list[Policy] = [Idle(), CurtailOnly(), SelfConsumption(), *rules, StochasticValueCurve()]
+    if scenario.market.model is not None:
+        field.append(NonAnticipativeOptimum())
+    return field
+
+
+def _played(policy: Policy, spec: ScenarioSpec, windows: Windows, listen: Listen) -> pd.DataFrame:
+    frame, _ = play(policy, spec, windows, lambda n, all_: listen(policy.name, n / all_))
+    return frame
+
+
+def day_trace(contest: Contest, scenario: Scenario, title: str) -> DayTrace:
+    """The day of the trace on which the batteries earned most.
+
+    Args:
+        contest: Results with a trace.
+        scenario: The scenario of the split that was played.
+        title: Of the figure.
+    """
+    trace, day = contest.trace, scenario.ticks_per_day
+    days = len(trace.tick) // day
+    gain = (trace.totals.energy_market - trace.totals.site_passthrough).reshape(days, day).sum(-1)
+    best = int(torch.argsort(gain)[days // 2 + days // 4])
+    part = slice(best * day, (best + 1) * day)
+    tick = trace.tick[part]
+    market = scenario.market
+    stamps = market.start_utc + np.timedelta64(300, "s") * tick.numpy()
+    local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(market.zone).tz_localize(None)
+    per_h = 1.0 / scenario.dt_h
+    levels = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=trace.fill.dtype)
+    totals = trace.totals
+    return DayTrace(
+        stamps_local=local.to_numpy(),
+        price_per_mwh=market.price_per_mwh[tick].numpy(),
+        load_kw=(totals.load_kwh[part] * per_h).numpy(),
+        solar_kw=(totals.solar_kwh[part] * per_h).numpy(),
+        battery_kw=(totals.battery_kwh[part] * per_h).numpy(),
+        net_kw=(totals.net_kwh[part] * per_h).numpy(),
+        fill_quantiles=torch.quantile(trace.fill[part], levels, dim=1).T.numpy(),
+        policy=contest.trace_policy,
+        currency=market.currency,
+        market=market.region,
+        title=title,
+    )

@@ -41,8 +41,13 @@ class Scene:
 class Policy(Protocol):
     """Anything that can act."""
 
-    name: str
-    kind: str  # "rule", "optimiser", "learned" or "bound"
+    @property
+    def name(self) -> str:
+        """As the scoreboard shows it."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of policy: "rule", "optimiser", "learned" or "bound"."""
 
     def act(self, scene: Scene) -> SetPoints:
         """Choose set-points for all rows and homes, (B, N)."""

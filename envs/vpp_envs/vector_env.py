@@ -95,7 +95,10 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         v0: First version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi"], "autoreset_mode": AutoresetMode.NEXT_STEP}
+    metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's own declaration
+        "render_modes": ["ansi"],
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
 
     def __init__(
         self,
@@ -258,7 +261,9 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self._episodes[mask] = 0
         self._seeded = True
 
-    def _start(self, mask: Tensor, start_ticks: Any, first: bool) -> None:
+    def _start(
+        self, mask: Tensor, start_ticks: Tensor | np.ndarray | list[int] | None, first: bool
+    ) -> None:
         """Begin the episodes of the masked rows."""
         days = self._first_days()
         share = uniform(self._seeds, self._episodes, 0, 0, Purpose.START_DAY)
@@ -320,9 +325,10 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         )
         self.moment, observation = self._look(self.energy_kwh, rows, self.fleet, self.scenario.dt_h)
         self.observation = observation
-        return observation.to("cpu", torch.float32).numpy()
+        seen: np.ndarray = observation.to("cpu", torch.float32).numpy()
+        return seen
 
-    def render(self) -> tuple[str, ...] | None:  # type: ignore[override]
+    def render(self) -> tuple[str, ...] | None:
         """Return one line of text for each row."""
         if self.render_mode != "ansi":
             return None

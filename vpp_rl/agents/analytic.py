@@ -74,6 +74,7 @@ def train_analytic(
         settings: How to train.
         seed: Of the network's weights and of the windows.
         report: Called after every gradient step with the progress and the policy.
+        compile: Fuse each interval and its gradient (needs a C++ compiler).
 
     Returns:
         The trained policy.
@@ -159,9 +160,7 @@ def _window_profit(
     profit = torch.zeros(settings.scenarios, dtype=torch.float64, device=env.device)
     for tick in range(ticks):
         rows = row_at(tables, start + tick)
-        energy_kwh, gain = step(
-            policy, energy_kwh, rows, fleet, env.dispatch, dt_h, temperature
-        )
+        energy_kwh, gain = step(policy, energy_kwh, rows, fleet, env.dispatch, dt_h, temperature)
         profit = profit + gain
     stored = _stored_value(row_at(tables, start + ticks - 1).curve, energy_kwh, fleet)
     stored = stored - _stored_value(row_at(tables, start).curve, start_kwh, fleet)

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 class PolicyNetwork(nn.Module):
     """Observation in, action in [-1, 1] out; it starts at zero, the rule of its dispatch mode."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(
         self, features: int, actions: int, hidden: tuple[int, ...] = (64, 64), squash: bool = True
     ) -> None:
@@ -35,7 +38,7 @@ class PolicyNetwork(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Act on raw observations, (..., F) -> (..., A)."""
-        action = self.head(self.body(self.normalise(observation)))
+        action: Tensor = self.head(self.body(self.normalise(observation)))
         if self.squash:
             return torch.tanh(action)
         return action.clamp(-1.0, 1.0)

@@ -100,8 +100,8 @@ def train_ppo(
         verbose=0,
     )
     with torch.no_grad():
-        model.policy.action_net.weight.zero_()
-        model.policy.action_net.bias.zero_()
+        for parameter in model.policy.action_net.parameters():
+            parameter.zero_()
     callback = _Budget(settings, network, report, env.scenario.ticks_per_day / env.reward_scale)
     model.learn(total_timesteps=10**12, callback=callback)
     copy_actor(model, network)
@@ -110,14 +110,12 @@ def train_ppo(
 
 def copy_actor(model: PPO, network: PolicyNetwork) -> None:
     """Copy the Gaussian's mean network of an SB3 policy into ours."""
-    source = [m for m in model.policy.mlp_extractor.policy_net if isinstance(m, nn.Linear)]
-    target = [m for m in network.body if isinstance(m, nn.Linear)]
+    actor = model.policy.mlp_extractor.policy_net
+    source = [*actor.parameters(), *model.policy.action_net.parameters()]
+    target = [*network.body.parameters(), *network.head.parameters()]
     with torch.no_grad():
-        for theirs, ours in zip(
-            [*source, model.policy.action_net], [*target, network.head], strict=True
-        ):
-            ours.weight.copy_(theirs.weight)
-            ours.bias.copy_(theirs.bias)
+        for theirs, ours in zip(source, target, strict=True):
+            ours.copy_(theirs)
 
 
 class _Budget(BaseCallback):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 from torch import Tensor
 
 from vpp_envs.errors import InputError
@@ -108,30 +109,37 @@ class FleetVecEnv(VecEnv):
         right = torch.gather(area, -1, cell.to(torch.int64).unsqueeze(-1) + 1).squeeze(-1)
         value = (left + (at - cell) * (right - left)) * self._usable_kwh
         factor = self.env.reward_scale / self.env.rated_kw
-        return (value.sum(-1) * factor).numpy()
+        stored: np.ndarray = (value.sum(-1) * factor).numpy()
+        return stored
 
     def _normal(self, observation: np.ndarray) -> np.ndarray:
         """Normalise as the policy network will."""
-        return np.clip((observation - self._mean) * self._scale, -10.0, 10.0).astype(np.float32)
+        normal: np.ndarray = (observation - self._mean) * self._scale
+        clipped: np.ndarray = np.clip(normal, -10.0, 10.0).astype(np.float32)
+        return clipped
 
     def close(self) -> None:
         """Nothing to close."""
 
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Read an attribute of the rows, which they share."""
         return [getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))
 
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+    def set_attr(self, attr_name: str, value: object, indices: VecEnvIndices = None) -> None:
         """Set an attribute of the rows, which they share."""
         setattr(self.env, attr_name, value)
 
     def env_method(
-        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+        self,
+        method_name: str,
+        *method_args: Any,
+        indices: VecEnvIndices = None,
+        **method_kwargs: Any,
     ) -> list[Any]:
         """Call a method of the rows, which they share."""
         return [getattr(self.env, method_name)(*method_args, **method_kwargs)]
 
-    def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
+    def env_is_wrapped(self, wrapper_class: type, indices: VecEnvIndices = None) -> list[bool]:
         """No row is wrapped."""
         return [False] * len(list(self._get_indices(indices)))
 

@@ -50,8 +50,8 @@ class OptimalValue:
             weight = torch.ones_like(share[0])
             for dim in range(3):
                 weight = weight * (share[dim] if pick[dim] else 1.0 - share[dim])
-            at = [corner[dim] + pick[dim] for dim in range(3)]
-            curve = curve + weight * table[tick_of_day, at[0], at[1], at[2]]
+            node = [corner[dim] + pick[dim] for dim in range(3)]
+            curve = curve + weight * table[tick_of_day, node[0], node[1], node[2]]
         return curve
 
 

@@ -33,83 +33,63 @@ def run(argv: Sequence[str]) -> int:
 
 def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a DictConfig stops here
     """Score runs, print the scoreboard, write report and results; returns the report's path."""
-    import json
     from dataclasses import replace
 
-    import numpy as np
-    import pandas as pd
-
-    from vpp_envs.errors import InputError
     from vpp_envs.scenario import build_scenario
-    from vpp_rl.agents.trained import TrainedPolicy
     from vpp_rl.cli.console import console, progress_bar
-    from vpp_rl.evaluation.benchmark import Entrant, contest, day_trace
-    from vpp_rl.evaluation.report import verdict, write_report
+    from vpp_rl.evaluation.benchmark import contest
+    from vpp_rl.evaluation.entrants import read_runs
     from vpp_rl.evaluation.rollout import Windows
-    from vpp_rl.evaluation.scoreboard import summarise, to_rich_table
-    from vpp_rl.training.checkpoint import load_policy, write_text
-    from vpp_rl.training.job import scenario_from
-    from vpp_rl.training.provenance import provenance
-    from vpp_rl.training.run import LEARNING, use_threads
+    from vpp_rl.training.run import use_threads
 
-    if not folders:
-        raise InputError("vpp evaluate needs the folder of a run: vpp evaluate RUN.")
     use_threads(int(cfg.threads))
     out = console()
-    entrants, configs, curves = [], [], []
-    for folder in folders:
-        policy, facts = load_policy(folder)
-        config = folder / "config.json"
-        if not config.is_file():
-            raise InputError(f"{config} is missing: give the folder of a run.")
-        configs.append(json.loads(config.read_text()))
-        name = f"{facts.agent}, {facts.dispatch.replace('_', ' ')}"
-        entrants.append(
-            Entrant(
-                TrainedPolicy(policy, facts.dispatch, name),
-                facts.seed,
-                facts.train_s,
-                facts.train_steps,
-            )
-        )
-        if (folder / LEARNING).is_file():
-            curve = pd.read_csv(folder / LEARNING).rename(columns={"home_steps": "steps"})
-            curves.append(curve.assign(policy=name, seed=facts.seed))
-    spec = scenario_from(configs[0])
-    for folder, config in zip(folders[1:], configs[1:], strict=True):
-        if scenario_from(config) != spec:
-            raise InputError(
-                f"{folder} was trained on another scenario than {folders[0]}: evaluate them apart."
-            )
+    runs = read_runs(folders)
+    spec = runs.spec
     if cfg.unseen_homes is not None:
         spec = replace(spec, unseen_homes=int(cfg.unseen_homes))
-    windows = Windows(
-        cfg.split, int(cfg.window_days), None if cfg.windows is None else int(cfg.windows)
-    )
+    most = None if cfg.windows is None else int(cfg.windows)
+    windows = Windows(cfg.split, int(cfg.window_days), most)
     with out.status("building days and homes"):
         scenario = build_scenario(spec, windows.split)
-    market = scenario.market
-    for line in market.split_lines:
+    for line in scenario.market.split_lines:
         out.print(line)
     with progress_bar(out, "playing") as (bar, task):
         result = contest(
             spec,
             windows,
-            entrants,
+            runs.entrants,
             lambda what, share: bar.update(task, completed=share, note=what),
             retune=bool(cfg.tune),
         )
-    for line in result.tuning:
-        out.print(f"tuned on training days: {line}")
+    return show(result, scenario, runs, Path(cfg.out or folders[0] / "evaluation"))
+
+
+def show(result: Any, scenario: Any, runs: Any, folder: Path) -> Path:  # noqa: ANN401
+    """Print the scoreboard and write report and tables; returns the report's path."""
+    import json
+
+    import numpy as np
+
+    from vpp_rl.cli.console import console
+    from vpp_rl.evaluation.benchmark import day_trace
+    from vpp_rl.evaluation.report import verdict, write_report
+    from vpp_rl.evaluation.scoreboard import summarise, to_rich_table
+    from vpp_rl.training.checkpoint import write_text
+    from vpp_rl.training.provenance import provenance
+
+    out, market = console(), scenario.market
     summary = summarise(result.frame, rng=np.random.default_rng(0))
     played = result.frame[result.frame.policy == result.frame.policy.iloc[0]]
     title = (
         f"{market.region}: {played.days.sum():.0f} unseen days, "
         f"{len(scenario.fleet.home_id)} unseen homes"
     )
+    tuning = [f"tuned on training days: {line}" for line in result.tuning]
+    for line in tuning:
+        out.print(line)
     out.print(to_rich_table(summary, title, market.currency, narrow=out.width < 100))
     out.print(verdict(summary, market.currency))
-    folder = Path(cfg.out) if cfg.out else folders[0] / "evaluation"
     report = folder / "report.html"
     write_report(
         report,
@@ -117,9 +97,9 @@ def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a Dic
         summary,
         result.frame,
         day_trace(result, scenario, "A good day"),
-        pd.concat(curves) if curves else None,
-        [*market.split_lines, *(f"Tuned on training days: {line}." for line in result.tuning)],
-        {**provenance(scenario), "configuration": json.dumps(configs[0], indent=1)},
+        runs.learning,
+        [*market.split_lines, *tuning],
+        {**provenance(scenario), "configuration": json.dumps(runs.config, indent=1)},
     )
     write_text(folder / "windows.csv", result.frame.to_csv(index=False))
     write_text(folder / "summary.csv", summary.to_csv(index=False))

@@ -75,9 +75,7 @@ def contest(
             )
         )
     shown: Policy = entrants[0].policy if entrants else StochasticValueCurve()
-    middle = int(
-        frames[-1].profit.rank(method="first").sub(len(frames[-1]) // 2 + 1).abs().idxmin()
-    )
+    middle = int(np.argsort(frames[-1].profit.to_numpy())[len(frames[-1]) // 2])
     _, trace = play(shown, spec, windows, trace_row=middle)
     assert trace is not None
     return Contest(pd.concat(frames, ignore_index=True), trace, shown.name, error, tuple(lines))

@@ -107,7 +107,7 @@ def inventory_value_per_kwh(scenario: Scenario) -> float:
     The market's typical price, the median |price| of its training days, after discharging
     losses: an accounting convention, the same for every policy and bound. [currency/kWh]
     """
-    return scenario.market.price_scale / 1000.0 * 0.9**0.5
+    return scenario.market.price_scale / 1000.0 * float(0.9**0.5)
 
 
 def _fill(energy_kwh: Tensor, fleet: Fleet) -> Tensor:

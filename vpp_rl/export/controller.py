@@ -61,6 +61,9 @@ SET_POINT_COLUMNS: tuple[tuple[str, str], ...] = (
 class Controller(nn.Module):
     """Observation, normaliser, policy, dispatch and envelope in one module."""
 
+    cohort_of_class: Tensor
+    weights: Tensor
+
     def __init__(
         self,
         policy: PolicyNetwork,
@@ -107,18 +110,17 @@ class Controller(nn.Module):
         Call it once an issue (half an hour) and hand the result to `forward`.
         """
         nodes = nodes_per_mwh.to(self.weights.dtype) / 1000.0
-        parts: list[Tensor] = []
-        for c in range(len(self.durations_h)):
-            parts.append(
-                water_value(
-                    nodes,
-                    self.weights,
-                    self.durations_h[c],
-                    self.one_way_effs[c],
-                    self.wears_per_kwh[c],
-                    0.5,
-                )
+        parts = [
+            water_value(
+                nodes,
+                self.weights,
+                self.durations_h[c],
+                self.one_way_effs[c],
+                self.wears_per_kwh[c],
+                0.5,
             )
+            for c in range(len(self.durations_h))
+        ]
         return torch.stack(parts, -2)
 
     def forward(
@@ -198,7 +200,7 @@ class Controller(nn.Module):
         )
         index = torch.zeros_like(zero, dtype=torch.int64)
         duration = duration_class(battery, agreement)
-        last = self.cohort_of_class.shape[0] - 1
+        last: int = self.cohort_of_class.shape[0] - 1
         cohort = self.cohort_of_class.index_select(
             0, torch.where(duration < 0, torch.full_like(duration, last), duration)
         )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -31,7 +31,7 @@ class TrainingJob:
     seed: int = 0
     compile: bool = False
     validations: int = 8  # looks at the validation days, spread over the budget
-    validation: Windows = Windows("validation", window_days=10, most=12)
+    validation: Windows = field(default_factory=lambda: Windows("validation", 10, 12))
 
 
 @dataclass(frozen=True)

@@ -38,16 +38,31 @@ def marginal_after_trade(
 
 def shifted(curve: Tensor, shift: float, beyond: float) -> Tensor:
     """Read a curve at fill + shift; outside the grid it is `beyond`, (..., F) -> (..., F)."""
-    points = curve.shape[-1]
-    at = torch.linspace(0.0, 1.0, points, device=curve.device, dtype=curve.dtype) + shift
-    cell = torch.floor(at * (points - 1)).clamp(0, points - 2)
-    share = at * (points - 1) - cell
-    left = cell.to(torch.int64)
-    value = torch.lerp(
-        torch.index_select(curve, -1, left), torch.index_select(curve, -1, left + 1), share
-    )
+    at = torch.linspace(0.0, 1.0, curve.shape[-1], device=curve.device, dtype=curve.dtype) + shift
+    value = _read(curve, at)
     outside = (at < -1e-6) | (at > 1.0 + 1e-6)
     return torch.where(outside, torch.full_like(value, beyond), value)
+
+
+def levelled(curve: Tensor, half_width: float) -> Tensor:
+    """Average a curve over fills within half_width, ends held, (..., F) -> (..., F)."""
+    at = torch.linspace(0.0, 1.0, curve.shape[-1], device=curve.device, dtype=curve.dtype)
+    total = _read(curve, at)
+    for step in range(1, 4):
+        offset = half_width * step / 3.0
+        total = total + _read(curve, at - offset) + _read(curve, at + offset)
+    return total / 7.0
+
+
+def _read(curve: Tensor, fill: Tensor) -> Tensor:
+    """Interpolate a curve at fills, (F,), ends held, (..., F)."""
+    points = curve.shape[-1]
+    at = fill.clamp(0.0, 1.0) * (points - 1)
+    cell = at.floor().clamp(max=points - 2)
+    left = cell.to(torch.int64)
+    return torch.lerp(
+        torch.index_select(curve, -1, left), torch.index_select(curve, -1, left + 1), at - cell
+    )
 
 
 def water_value(
@@ -59,6 +74,13 @@ def water_value(
     lead_h: float,
 ) -> Tensor:
     """Tabulate the marginal value of stored energy at the end of the current half hour.
+
+    The recursion draws each lead's price anew, while real prices persist: what is known half an
+    hour ahead is no fresh chance. So only a share of each lead's spread, 0.8, is drawn. And a
+    battery that may change its mind every five minutes does not see the staircase that leads of
+    half an hour at full power leave, so the curve is levelled over three quarters of a lead's
+    move. Both numbers were chosen on validation days of the synthetic South Australian market,
+    where they raise the share of the optimum from 94 to 97 %.
 
     Args:
         nodes_per_kwh: Forecast price of each lead by probability bin, (..., H, Q). [currency/kWh]
@@ -76,6 +98,8 @@ def water_value(
     curve = middle * one_way_eff * torch.ones(17, dtype=middle.dtype, device=middle.device)
     up = one_way_eff * lead_h / duration_h
     down = -lead_h / (duration_h * one_way_eff)
+    mean = (nodes_per_kwh * weights).sum(-1, keepdim=True)
+    nodes_per_kwh = mean + 0.8 * (nodes_per_kwh - mean)
     for back in range(nodes_per_kwh.shape[-2]):
         price = nodes_per_kwh[..., nodes_per_kwh.shape[-2] - 1 - back, :].unsqueeze(-2)
         after = marginal_after_trade(
@@ -86,4 +110,4 @@ def water_value(
             shifted(curve, down, 1e9).unsqueeze(-1),
         )
         curve = (after * weights).sum(-1)
-    return curve
+    return levelled(curve, 0.75 * up)

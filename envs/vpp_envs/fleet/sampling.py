@@ -87,7 +87,7 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
     has_battery = draw(Purpose.FLEET_BATTERY_PRESENCE) < spec.battery_share
     battery, reserve_kwh = _sample_battery(spec, home, has_battery)
     has_solar = draw(Purpose.FLEET_SOLAR_PRESENCE) < spec.solar_share
-    # AC rating: lognormal DC size (median 6.8 kW, sigma 0.40, 2 to 20 kW) over a DC/AC ratio of 1.2.
+    # AC rating: lognormal DC size (median 6.8 kW, sigma 0.40) over a DC/AC ratio of 1.2.
     solar_kw = (6.8 * torch.exp(0.40 * bell(Purpose.FLEET_SOLAR_SIZE))).clamp(2.0, 20.0) / 1.2
     solar_kw = torch.where(has_solar, solar_kw, torch.zeros_like(solar_kw))
     no_limit_kw = solar_kw + battery.discharge_kw + 1.0

@@ -22,4 +22,7 @@ class PriceSeries:
     def stamps_utc(self) -> np.ndarray:
         """Start of each interval, (T,) datetime64[ms]."""
         step = np.timedelta64(self.dt_s * 1000, "ms")
-        return self.start_utc.astype("datetime64[ms]") + step * np.arange(len(self.price_per_mwh))
+        stamps: np.ndarray = self.start_utc.astype("datetime64[ms]") + step * np.arange(
+            len(self.price_per_mwh)
+        )
+        return stamps

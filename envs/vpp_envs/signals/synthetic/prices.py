@@ -14,6 +14,7 @@ from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -200,9 +201,7 @@ def clock_rows(stamps_utc: np.ndarray, zone: str) -> Tensor:
         stamps_utc: Starts of intervals, datetime64 in UTC, (T,).
         zone: The market's IANA zone.
     """
-    import pandas as pd
-
     local = pd.DatetimeIndex(stamps_utc).tz_localize("UTC").tz_convert(zone)
-    return torch.from_numpy(
-        (24 * (local.quarter.to_numpy() - 1) + local.hour.to_numpy()).astype(np.int64)
-    )
+    row = 24 * (local.quarter.to_numpy() - 1) + local.hour.to_numpy()
+    rows: Tensor = torch.as_tensor(row, dtype=torch.int64)
+    return rows

@@ -75,7 +75,7 @@ def show(result: Any, scenario: Any, runs: Any, folder: Path) -> Path:  # noqa: 
     from vpp_rl.evaluation.benchmark import day_trace
     from vpp_rl.evaluation.report import verdict, write_report
     from vpp_rl.evaluation.scoreboard import summarise, to_rich_table
-    from vpp_rl.training.checkpoint import write_text
+    from vpp_rl.files import write_text
     from vpp_rl.training.provenance import provenance
 
     out, market = console(), scenario.market

@@ -57,7 +57,7 @@ def train_with_progress(job: Any, folder: Path, config: str) -> float:  # noqa: 
 
     from vpp_envs.scenario import build_scenario
     from vpp_rl.cli.console import console, progress_bar
-    from vpp_rl.training.checkpoint import write_text
+    from vpp_rl.files import write_text
     from vpp_rl.training.provenance import provenance
     from vpp_rl.training.run import Milestone, run_training
 

@@ -1,6 +1,5 @@
 """Checkpoints of a policy: written atomically, named by their hash, loaded without pickles."""
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_rl.agents.network import PolicyNetwork
+from vpp_rl.files import file_sha256, write_text
 
 WEIGHTS, FACTS = "policy.pt", "policy.json"
 
@@ -93,16 +93,3 @@ def _read_facts(path: Path) -> PolicyFacts:
         raise InputError(
             f"{path} is not a description of a policy ({error}): copy the run again."
         ) from None
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    os.replace(temporary, path)

@@ -203,5 +203,5 @@ def clock_rows(stamps_utc: np.ndarray, zone: str) -> Tensor:
     """
     local = pd.DatetimeIndex(stamps_utc).tz_localize("UTC").tz_convert(zone)
     row = 24 * (local.quarter.to_numpy() - 1) + local.hour.to_numpy()
-    rows: Tensor = torch.as_tensor(row, dtype=torch.int64)
+    rows: Tensor = torch.from_numpy(np.asarray(row, dtype=np.int64))
     return rows

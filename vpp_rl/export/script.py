@@ -1,0 +1,55 @@
+"""The only place that calls TorchScript: its deprecation warning is silenced here, on purpose.
+
+torch offers no successor that loads in a process without the Python source; the warning says
+nothing that a user could act on.
+"""
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vpp_rl.export.controller import Controller
+
+Scripted = torch.jit.ScriptModule
+
+
+def script(controller: Controller) -> Scripted:
+    """Script a controller; no Python source is needed to run the result."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scripted: Scripted = torch.jit.script(controller.eval())
+    return scripted
+
+
+def save_script(scripted: Scripted, path: Path, metadata: str) -> None:
+    """Write a scripted module with metadata that is readable without loading it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(scripted, str(path), _extra_files={"metadata.json": metadata})
+
+
+def load_script(path: Path) -> Scripted:
+    """Load a scripted module on the CPU, frozen."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scripted = torch.jit.load(str(path), map_location="cpu").eval()
+        frozen: Scripted = torch.jit.freeze(scripted, preserved_attrs=["curves"])
+    return frozen
+
+
+def script_weights(path: Path) -> dict[str, Tensor]:
+    """Weights and buffers of a scripted module."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        weights: dict[str, Tensor] = torch.jit.load(str(path), map_location="cpu").state_dict()
+    return weights
+
+
+def warm_up(scripted: Scripted, inputs: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+    """Run a few times, so that the first real call is as quick as the others."""
+    with torch.no_grad():
+        for _ in range(3):
+            scripted.curves(inputs[2])
+            scripted(*inputs)

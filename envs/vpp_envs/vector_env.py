@@ -219,6 +219,8 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         )
         self.tick = self.tick + active
         self._age = self._age + active
+        if not bool(active.all()):
+            self._start(~active, None, first=False)
         parts = reward_parts(totals, self.rated_kw, self.reward_scale)
         reward = torch.stack(parts).sum(0).cpu().numpy()
         self._return += reward
@@ -228,8 +230,6 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             f"reward/{name}": part.cpu().numpy()
             for name, part in zip(REWARD_PARTS, parts, strict=True)
         }
-        if not bool(active.all()):
-            self._start(~active, None, first=False)
         if truncated.any():
             info["episode_return"] = self._return.copy()
             if self.autoreset_mode is AutoresetMode.SAME_STEP:
@@ -272,7 +272,9 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             tick = torch.as_tensor(start_ticks, dtype=torch.int64)
         age = torch.zeros_like(self._age)
         if first and self.num_envs > 1:
-            age = torch.arange(self.num_envs) * self.scenario.episode_ticks // self.num_envs
+            # Rows with the same seed live the same days, so they are of the same age.
+            seeds, age = torch.unique(self._seeds, return_inverse=True)
+            age = age * self.scenario.episode_ticks // len(seeds)
         fill = uniform(
             self._seeds.unsqueeze(-1),
             self._episodes.unsqueeze(-1),

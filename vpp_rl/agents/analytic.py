@@ -30,14 +30,14 @@ class AnalyticSettings:
     name: str = "apg"
     hidden: tuple[int, ...] = (64, 64)
     learning_rate: float = 2e-3
-    scenarios: int = 64  # windows in one gradient step
-    homes: int = 16  # homes of the training fleet in one gradient step
-    window_h: float = 36.0
-    temperature: float = 0.15  # width of smoothed decisions at first, share of the price
-    final_temperature: float = 0.03
+    scenarios: int = 256  # windows in one gradient step
+    homes: int = 4  # homes of the training fleet in one gradient step
+    window_h: float = 24.0
+    temperature: float = 0.03  # width of smoothed decisions at first, share of the price
+    final_temperature: float = 0.01
     weight_decay: float = 0.0
     max_grad_norm: float = 0.5
-    seconds: float = 150.0  # training stops at the first of both
+    seconds: float = 120.0  # training stops at the first of both
     iterations: int = 100_000
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ class PpoSettings:
 
     name: str = "ppo"
     hidden: tuple[int, ...] = (64, 64)
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-4
     scenarios: int = 256  # rows of the environment
     steps: int = 96  # of each row between updates
     batch: int = 4096
@@ -34,8 +34,8 @@ class PpoSettings:
     entropy: float = 0.0
     log_std: float = -2.0
     shaping: bool = True  # pay for stored energy at its water value (a potential)
-    reward_limit: float = 50.0
-    seconds: float = 240.0  # training stops at the first of both
+    group: int = 8  # rows that live the same days and are paid against their mean
+    seconds: float = 120.0  # training stops at the first of both
     iterations: int = 100_000  # updates
 
     def __post_init__(self) -> None:
@@ -44,6 +44,11 @@ class PpoSettings:
             raise InputError(
                 f"agent.batch={self.batch} is more than a collection of scenarios x steps = "
                 f"{self.scenarios * self.steps}; choose a smaller batch."
+            )
+        if self.group < 2 or self.scenarios % self.group:
+            raise InputError(
+                f"agent.group={self.group} must be at least 2 and divide agent.scenarios="
+                f"{self.scenarios}."
             )
         if not 0.0 < self.gamma < 1.0:
             raise InputError(f"agent.gamma must lie between 0 and 1, got {self.gamma}.")
@@ -54,6 +59,7 @@ def train_ppo(
     settings: PpoSettings,
     seed: int,
     report: Callable[[Progress, PolicyNetwork], None],
+    compile: bool = False,
 ) -> PolicyNetwork:
     """Train a policy by proximal policy optimisation.
 
@@ -62,6 +68,7 @@ def train_ppo(
         settings: How to train.
         seed: Of weights, exploration and days.
         report: Called after every update with the progress and the policy.
+        compile: Not used: the environment is compiled where it is made.
 
     Returns:
         The trained policy: the mean of the Gaussian, clipped.
@@ -75,7 +82,7 @@ def train_ppo(
         network.scale,
         settings.gamma,
         settings.shaping,
-        settings.reward_limit,
+        settings.group,
     )
     adapter.seed(seed)
     model = PPO(

@@ -11,7 +11,7 @@ from vpp_rl.agents.network import PolicyNetwork
 
 Settings = Any  # one of the settings dataclasses below
 Train = Callable[
-    [FleetVectorEnv, Settings, int, Callable[[Progress, PolicyNetwork], None]], PolicyNetwork
+    [FleetVectorEnv, Settings, int, Callable[[Progress, PolicyNetwork], None], bool], PolicyNetwork
 ]
 
 
@@ -22,7 +22,7 @@ class Learner:
     settings: type[Any]
     train: Train
     autoreset_mode: str
-    stagger: bool  # start rows at different ages, so that they do not all end at once
+    steps_env: bool  # it steps the environment, whose rows then start at different ages
 
 
 def learner(name: str) -> Learner:
@@ -32,9 +32,9 @@ def learner(name: str) -> Learner:
         InputError: The name is unknown.
     """
     if name == "apg":
-        return Learner(AnalyticSettings, train_analytic, "Disabled", stagger=False)
+        return Learner(AnalyticSettings, train_analytic, "Disabled", steps_env=False)
     if name == "ppo":
         from vpp_rl.agents.ppo import PpoSettings, train_ppo
 
-        return Learner(PpoSettings, train_ppo, "SameStep", stagger=True)
+        return Learner(PpoSettings, train_ppo, "SameStep", steps_env=True)
     raise InputError(f"agent.name must be apg or ppo, got {name!r}.")

@@ -15,7 +15,12 @@ from vpp_envs.vector_env import FleetVectorEnv
 
 
 class FleetVecEnv(VecEnv):
-    """Same-step autoreset, fresh infos, normalised observations, shaped rewards.
+    """Same-step autoreset, fresh infos, normalised observations, shaped and paired rewards.
+
+    Rows of a group live the same days from the same stored energy, and each is paid what it made
+    more than the group's mean at the same interval: prices are nobody's merit, and without them
+    the reward shows what the action did (common random numbers; the others' rewards do not depend
+    on a row's action, so the gradient keeps its direction).
 
     With ``shaping`` the reward gains ``gamma * phi(s') - phi(s)``, phi being the tabulated water
     value of the mean fill: a potential, which leaves every policy's rank as it is (Ng, Harada and
@@ -31,7 +36,7 @@ class FleetVecEnv(VecEnv):
         scale: Tensor,
         gamma: float,
         shaping: bool,
-        reward_limit: float,
+        group: int,
     ) -> None:
         """Wrap an environment in same-step autoreset mode."""
         if env.autoreset_mode is not AutoresetMode.SAME_STEP:
@@ -41,7 +46,7 @@ class FleetVecEnv(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.env = env
         self._mean, self._scale = mean.numpy(), scale.numpy()
-        self._gamma, self._shaping, self._reward_limit = gamma, shaping, reward_limit
+        self._gamma, self._shaping, self._group = gamma, shaping, group
         self._actions: np.ndarray | None = None
         self._steps = np.zeros(env.num_envs, dtype=int)
         self._potential = np.zeros(env.num_envs)
@@ -58,8 +63,11 @@ class FleetVecEnv(VecEnv):
 
     def reset(self) -> np.ndarray:
         """Start all rows."""
-        seed = self._seeds[0]
-        observation, _ = self.env.reset(seed=seed)
+        first = self._seeds[0]
+        seeds: list[int | None] | None = None
+        if first is not None:
+            seeds = [first + row // self._group for row in range(self.num_envs)]
+        observation, _ = self.env.reset(seed=seeds)
         self._reset_seeds()
         self._steps[:] = 0
         self._potential = self._stored_value(observation)
@@ -92,16 +100,15 @@ class FleetVecEnv(VecEnv):
         if self._shaping:
             reward = reward + self._gamma * after - self._potential
             self._potential = stored
-        reward = np.clip(reward, -self._reward_limit, self._reward_limit).astype(np.float32)
-        return self._normal(observation), reward, truncated, infos
+        groups = reward.reshape(-1, self._group)
+        reward = (groups - groups.mean(axis=1, keepdims=True)).reshape(-1)
+        return self._normal(observation), reward.astype(np.float32), truncated, infos
 
     def _stored_value(self, observation: np.ndarray) -> np.ndarray:
         """Water value of the stored energy by cohort mean, in units of the reward, (B,)."""
         if not self._shaping:
             return self._potential
-        # Held below a spike's height: any function of the state is a potential, and one that
-        # jumps with the forecast would drown what the action did.
-        curve = self.env.moment.curve.double().clamp(-0.2, 0.4)
+        curve = self.env.moment.curve.double()
         points = curve.shape[-1]
         area = torch.cumulative_trapezoid(curve, dx=1.0 / (points - 1), dim=-1)
         area = torch.nn.functional.pad(area, (1, 0))

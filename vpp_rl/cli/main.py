@@ -124,3 +124,7 @@ def _help() -> str:
 def _say(sentence: str) -> None:
     """Print one sentence where errors go."""
     print(sentence, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

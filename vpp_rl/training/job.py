@@ -32,7 +32,7 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
         agent=build("agent", dict(cfg["agent"]), learner(name).settings),
         dispatch=cfg["dispatch"],
         seed=int(cfg["seed"]),
-        compile=_compile(cfg["compile"], name),
+        compile=_compile(cfg["compile"], name, cfg["dispatch"]),
         validations=int(cfg["validations"]),
         validation=Windows(
             "validation",
@@ -42,10 +42,11 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
     )
 
 
-def _compile(choice: object, agent: str) -> bool:
-    """Whether to fuse the environment's step: only the model-free learners step it."""
+def _compile(choice: object, agent: str, dispatch: str) -> bool:
+    """Whether to fuse the steps: not where the gradient of water-filling would be compiled."""
     if choice == "auto":
-        return agent != "apg" and any(shutil.which(name) for name in ("c++", "g++", "clang++"))
+        slow = agent == "apg" and dispatch != "value_curve"
+        return not slow and any(shutil.which(name) for name in ("c++", "g++", "clang++"))
     if isinstance(choice, bool):
         return choice
     raise InputError(f"compile must be true, false or auto, got {choice!r}.")

@@ -149,8 +149,8 @@ def run_training(
         dispatch=job.dispatch,
         split="train",
         autoreset_mode=chosen.autoreset_mode,
-        stagger=chosen.stagger,
-        compile=job.compile,
+        stagger=chosen.steps_env,
+        compile=job.compile and chosen.steps_env,
     )
     last: list[Progress] = []
     began = time.monotonic()
@@ -161,7 +161,7 @@ def run_training(
             last[:] = [progress]
             watch(progress, policy)
 
-        policy = chosen.train(env, job.agent, job.seed, report)
+        policy = chosen.train(env, job.agent, job.seed, report, job.compile)
         seconds = time.monotonic() - began
         if not watch.rows or watch.rows[-1]["home_steps"] != last[0].home_steps:
             value = watch.look(replace(last[0], share=1.0), policy)

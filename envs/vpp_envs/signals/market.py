@@ -22,7 +22,7 @@ DT_S = 300
 TICKS_PER_ISSUE = 6
 TICKS_PER_DAY = 288
 # Each split of a synthetic market is a path of its own on years of its own.
-_FIRST_DAY = {"train": "2024-01-01", "validation": "2027-01-01", "test": "2028-01-01"}
+_FIRST_DAY = {"train": "2024-01-01", "validation": "2030-01-01", "test": "2031-01-01"}
 _EPISODE = {"train": 0, "validation": 1, "test": 2}
 
 
@@ -33,7 +33,7 @@ class MarketSpec:
     region: str = "SA1"
     prices: str | None = None  # file of recorded prices; none: the calibrated synthetic process
     seed: int = 0  # of the synthetic path
-    train_days: int = 730
+    train_days: int = 1460
     validation_days: int = 365
     test_days: int = 365
     # Recorded prices only: shares of the days in time order, or dates "2021-10-01/2022-06-30".
@@ -164,8 +164,8 @@ def assemble(
         day_mean_per_mwh=mean,
         day_std_per_mwh=std,
         hour=torch.from_numpy(hour.astype(np.float32)),
-        day_of_year=torch.from_numpy(local.dayofyear.to_numpy().astype(np.float32)),
-        weekend=torch.from_numpy((local.dayofweek.to_numpy() >= 5).astype(np.float32)),
+        day_of_year=torch.from_numpy(local.day_of_year.to_numpy().astype(np.float32)),
+        weekend=torch.from_numpy((local.day_of_week.to_numpy() >= 5).astype(np.float32)),
         quarter=torch.from_numpy(local.quarter.to_numpy().astype(np.int64)),
         forecast=forecast,
         price_scale=price_scale,

@@ -185,7 +185,7 @@ def simulate_prices(
 def _ornstein_uhlenbeck(noise: Tensor, tau_h: float, dt_h: float) -> Tensor:
     """Exact unit-variance OU path from standard normals, (T,), by doubling instead of a loop."""
     decay = float(np.exp(-dt_h / tau_h))
-    path = noise * (1.0 - decay**2) ** 0.5
+    path: Tensor = noise * float((1.0 - decay**2) ** 0.5)
     path[0] = noise[0]
     stride, weight = 1, decay
     while stride < len(path) and weight > 1e-16:

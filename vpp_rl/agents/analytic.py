@@ -29,7 +29,7 @@ class AnalyticSettings:
 
     name: str = "apg"
     hidden: tuple[int, ...] = (64, 64)
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     scenarios: int = 256  # windows in one gradient step
     homes: int = 4  # homes of the training fleet in one gradient step
     window_h: float = 24.0

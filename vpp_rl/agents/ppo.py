@@ -29,7 +29,7 @@ class PpoSettings:
     batch: int = 4096
     epochs: int = 4
     gamma: float = 0.9995  # a week; a day's discount would sell before the evening's peak
-    gae_lambda: float = 0.9
+    gae_lambda: float = 0.95
     clip_range: float = 0.2
     entropy: float = 0.0
     log_std: float = -2.0

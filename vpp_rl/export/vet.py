@@ -21,7 +21,7 @@ ALLOWED = frozenset((
     "floor", "floor_divide", "floordiv", "full", "full_like", "gather", "ge", "gt",
     "index_select", "isfinite", "isnan", "le", "len", "lerp", "linear", "linspace",
     "logical_and", "logical_not", "lt", "matmul", "max", "maximum", "mean", "min", "minimum",
-    "mul", "ne", "neg", "ones", "ones_like", "relu", "remainder", "reshape", "rsub", "select",
+    "mul", "ne", "neg", "ones", "ones_like", "reciprocal", "relu", "remainder", "reshape", "rsub", "select",
     "select_", "sigmoid", "sin", "size", "slice", "sqrt", "square", "squeeze", "stack", "sub",
     "sum", "t", "tanh", "tensor", "to", "transpose", "unflatten", "unsqueeze", "view", "where",
     "zeros", "zeros_like",

@@ -58,9 +58,10 @@ def level_fill(
     """Share a target among batteries so that their fills meet at one water level.
 
     Home i moves towards the level phi with ``clip(g((phi - f_i) U_i / dt), low, high)``, where
-    g converts stored to AC power; phi is found by safeguarded Newton steps on the piecewise
-    linear sum, and what rounding leaves is spread over the remaining headroom, so that the sum
-    is the target and every home stays inside its envelope.
+    g converts stored to AC power. phi is found by safeguarded Newton steps on the piecewise
+    linear sum, without a gradient; one last step from there carries it (implicit function
+    theorem). What rounding leaves is spread over the remaining headroom, so that the sum is the
+    target and every home stays inside its envelope.
 
     Args:
         target_kw: Sum asked of the homes, within the sums of the edges, (..., 1). [kW]
@@ -73,25 +74,45 @@ def level_fill(
     fill = usable_fill(energy_kwh, fleet)
     eff = fleet.battery.one_way_eff
     stored_kw = (fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh) / dt_h
+    with torch.no_grad():
+        level = _water_level(target_kw, fill, stored_kw, eff, low_kw, high_kw)
+    power_kw, slope_kw = _towards(level, fill, stored_kw, eff, low_kw, high_kw)
+    missing_kw = target_kw - power_kw.sum(-1, keepdim=True)
+    step = torch.where(slope_kw > 1e-6, missing_kw / slope_kw.clamp(min=1e-6), 0.0 * missing_kw)
+    power_kw, _ = _towards(level + step, fill, stored_kw, eff, low_kw, high_kw)
+    return spread(power_kw, target_kw, low_kw, high_kw)
+
+
+def _water_level(
+    target_kw: Tensor, fill: Tensor, stored_kw: Tensor, eff: Tensor, low_kw: Tensor, high_kw: Tensor
+) -> Tensor:
+    """Level at which the powers sum to the target, (..., 1): bisection, by Newton where it can."""
     below = torch.full_like(target_kw, -1.0)
     above = torch.full_like(target_kw, 2.0)
     level = 0.5 * (below + above)
-    power_kw = torch.zeros_like(energy_kwh)
-    for _ in range(6):
-        gap_kw = (level - fill) * stored_kw
-        free_kw = torch.where(gap_kw > 0, gap_kw / eff, gap_kw * eff)
-        power_kw = torch.minimum(torch.maximum(free_kw, low_kw), high_kw)
+    for _ in range(22):
+        power_kw, slope_kw = _towards(level, fill, stored_kw, eff, low_kw, high_kw)
         error_kw = power_kw.sum(-1, keepdim=True) - target_kw
-        inside = ((free_kw > low_kw) & (free_kw < high_kw)).to(power_kw.dtype)
-        slope_kw = (inside * torch.where(gap_kw > 0, stored_kw / eff, stored_kw * eff)).sum(
-            -1, keepdim=True
-        )
         above = torch.where(error_kw > 0, level, above)
         below = torch.where(error_kw > 0, below, level)
         newton = level - error_kw / slope_kw.clamp(min=1e-9)
-        usable = (newton > below) & (newton < above) & (slope_kw > 1e-9)
-        level = torch.where(usable, newton, 0.5 * (below + above))
-    return spread(power_kw, target_kw, low_kw, high_kw)
+        middle = 0.5 * (below + above)
+        # A Newton step is taken where it does not leave the bracket's inner half.
+        near = (newton - middle).abs() < 0.25 * (above - below)
+        level = torch.where(near & (slope_kw > 1e-9), newton, middle)
+    return level
+
+
+def _towards(
+    level: Tensor, fill: Tensor, stored_kw: Tensor, eff: Tensor, low_kw: Tensor, high_kw: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Powers that move each home towards a level, and the slope of their sum, (..., 1)."""
+    gap_kw = (level - fill) * stored_kw
+    per_kw = torch.where(gap_kw > 0, 1.0 / eff, eff)
+    free_kw = gap_kw * per_kw
+    inside = ((free_kw > low_kw) & (free_kw < high_kw)).to(free_kw.dtype)
+    slope_kw = (inside * per_kw * stored_kw).sum(-1, keepdim=True)
+    return torch.minimum(torch.maximum(free_kw, low_kw), high_kw), slope_kw
 
 
 def spread(power_kw: Tensor, target_kw: Tensor, low_kw: Tensor, high_kw: Tensor) -> Tensor:

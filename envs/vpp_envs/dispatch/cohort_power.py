@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vpp_envs.dispatch.envelope import battery_envelope, into_envelope
+from vpp_envs.dispatch.envelope import battery_envelope, neutral
 from vpp_envs.dispatch.moment import Moment, allowed_solar_kw
 from vpp_envs.dispatch.value_curve import usable_fill
 from vpp_envs.fleet.fleet import Fleet
@@ -28,22 +28,29 @@ def cohort_power(
     solar_kw = kept_solar_kw(action[..., cohorts : cohorts + 1], moment, fleet, dt_h)
     site_kw = moment.load_kw - solar_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
-    battery_kw = torch.zeros_like(moment.energy_kwh)
+    alone_kw = neutral(envelope.low_kw, envelope.high_kw)
+    battery_kw = alone_kw * (fleet.cohort < 0).to(alone_kw.dtype)
     for cohort in range(cohorts):
-        member = (fleet.cohort == cohort).to(battery_kw.dtype)
-        low_kw, high_kw = envelope.low_kw * member, envelope.high_kw * member
-        target_kw = into_envelope(
-            action[..., cohort : cohort + 1],
-            low_kw.sum(-1, keepdim=True),
-            high_kw.sum(-1, keepdim=True),
+        member = (fleet.cohort == cohort).to(alone_kw.dtype)
+        low_kw, rest_kw, high_kw = (
+            envelope.low_kw * member,
+            alone_kw * member,
+            envelope.high_kw * member,
         )
+        share = action[..., cohort : cohort + 1]
+        target_kw = rest_kw.sum(-1, keepdim=True)
+        target_kw = target_kw + share.clamp(min=0.0) * (high_kw - rest_kw).sum(-1, keepdim=True)
+        target_kw = target_kw - (-share).clamp(min=0.0) * (rest_kw - low_kw).sum(-1, keepdim=True)
+        # All homes move to the same side: else full batteries would charge empty ones, and every
+        # target, 0 included, would pay for losses and wear that nobody asked for.
         battery_kw = battery_kw + level_fill(
-            target_kw, moment.energy_kwh, low_kw, high_kw, fleet, dt_h
+            target_kw,
+            moment.energy_kwh,
+            torch.where(share < 0, low_kw, rest_kw),
+            torch.where(share < 0, rest_kw, high_kw),
+            fleet,
+            dt_h,
         )
-    outside = (fleet.cohort < 0).to(battery_kw.dtype)
-    battery_kw = battery_kw + outside * into_envelope(
-        torch.zeros_like(action[..., :1]), envelope.low_kw, envelope.high_kw
-    )
     return SetPoints(battery_kw, solar_kw)
 
 
@@ -74,8 +81,9 @@ def level_fill(
     fill = usable_fill(energy_kwh, fleet)
     eff = fleet.battery.one_way_eff
     stored_kw = (fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh) / dt_h
-    with torch.no_grad():
-        level = _water_level(target_kw, fill, stored_kw, eff, low_kw, high_kw)
+    level = _water_level(
+        target_kw.detach(), fill.detach(), stored_kw, eff, low_kw.detach(), high_kw.detach()
+    )
     power_kw, slope_kw = _towards(level, fill, stored_kw, eff, low_kw, high_kw)
     missing_kw = target_kw - power_kw.sum(-1, keepdim=True)
     step = torch.where(slope_kw > 1e-6, missing_kw / slope_kw.clamp(min=1e-6), 0.0 * missing_kw)
@@ -118,7 +126,8 @@ def _towards(
 def spread(power_kw: Tensor, target_kw: Tensor, low_kw: Tensor, high_kw: Tensor) -> Tensor:
     """Spread what is missing to the target over the headroom, in proportion, (..., N). [kW]"""
     missing_kw = target_kw - power_kw.sum(-1, keepdim=True)
-    room_kw = torch.where(missing_kw > 0, high_kw - power_kw, power_kw - low_kw)
+    # At 0 the headroom upwards, so that a target that is met already still has a gradient.
+    room_kw = torch.where(missing_kw >= 0, high_kw - power_kw, power_kw - low_kw)
     share = missing_kw / room_kw.sum(-1, keepdim=True).clamp(min=1e-9)
     return torch.minimum(
         torch.maximum(power_kw + share.clamp(-1.0, 1.0) * room_kw, low_kw), high_kw

@@ -17,7 +17,7 @@ ALLOWED = frozenset((
     "__and__", "__contains__", "__derive_index", "__getitem__", "__isnot__", "__or__",
     "__range_length", "_cast_Double", "abs", "acos", "add", "add_", "all", "any", "append",
     "arange", "as_tensor", "asinh", "bitwise_not", "bucketize", "cat", "clamp", "clone",
-    "contiguous", "cos", "device", "dim", "div", "eq", "exp", "expand", "expand_as", "flatten",
+    "contiguous", "cos", "detach", "device", "dim", "div", "eq", "exp", "expand", "expand_as", "flatten",
     "floor", "floor_divide", "floordiv", "full", "full_like", "gather", "ge", "gt",
     "index_select", "isfinite", "isnan", "le", "len", "lerp", "linear", "linspace",
     "logical_and", "logical_not", "lt", "matmul", "max", "maximum", "mean", "min", "minimum",

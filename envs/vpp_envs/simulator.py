@@ -84,7 +84,7 @@ def step_site(
         (stored_kwh - raw_kwh).abs(),
         (agreement.reserve_kwh - stored_kwh).clamp(min=0.0),
         (net_kw - agreement.import_limit_kw).clamp(min=0.0),
-        _broken(energy_kwh, stored_kwh, net_kw, battery_kw, envelope, fleet, dt_h),
+        _broken(energy_kwh, raw_kwh, net_kw, battery_kw, envelope, fleet, dt_h),
     )
 
 
@@ -108,19 +108,22 @@ def _broken(
     fleet: Fleet,
     dt_h: float,
 ) -> Tensor:
-    """Whether an agreement was broken that could have been kept, (..., N) bool."""
+    """Whether an agreement was broken that could have been kept, (..., N) bool.
+
+    Seen before rounding is written back, which would hide an overfull or an overdrawn battery.
+    """
     battery, agreement = fleet.battery, fleet.agreement
     rounding_kwh = _rounding(after_kwh) * battery.capacity_kwh
     rounding_kw = _rounding(after_kwh) * 100.0
     # Below the reserve from the start, or with no room at the connection, the store may fall by
     # its standing loss, and no further.
     excused = envelope.site_limited | (before_kwh < agreement.reserve_kwh)
-    excused_kwh = excused.to(after_kwh.dtype) * (battery.standing_loss_kw * dt_h + rounding_kwh)
+    excused_kwh = excused.to(after_kwh.dtype) * battery.standing_loss_kw * dt_h + rounding_kwh
     floor_kwh = torch.minimum(agreement.reserve_kwh, before_kwh)
     excess_kw = net_kw - agreement.import_limit_kw
     return (
         (after_kwh < floor_kwh - excused_kwh)
-        | (after_kwh > battery.capacity_kwh)
+        | (after_kwh > battery.capacity_kwh + rounding_kwh)
         | (-net_kw > agreement.export_limit_kw + rounding_kw)
         | (~envelope.site_limited & (excess_kw > rounding_kw))
         # Where the site's own load exceeds the limit, the battery may not make it worse.

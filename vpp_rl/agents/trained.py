@@ -22,7 +22,7 @@ class TrainedPolicy:
     def act(self, scene: Scene) -> SetPoints:
         """Observe, act, dispatch."""
         with torch.no_grad():
-            action = self.network(scene.observation.float())
+            action = self.network(scene.observation.to(self.network.mean.dtype))
         return dispatch_mode(self.dispatch)(
             action.to(scene.moment.load_kw),
             scene.moment,

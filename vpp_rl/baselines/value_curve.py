@@ -8,6 +8,7 @@ from torch import Tensor
 from vpp_envs.dispatch.value_curve import value_curve
 from vpp_envs.errors import InputError
 from vpp_envs.scenario import Scenario
+from vpp_envs.signals.synthetic.prices import PriceModel
 from vpp_envs.simulator import SetPoints
 from vpp_rl.baselines.optimum import OptimalValue, solve_optimum
 from vpp_rl.policy import Scene
@@ -34,7 +35,9 @@ class NonAnticipativeOptimum:
 
     name: str = "optimum"
     kind: str = "bound"
-    _solved: dict[tuple[int, str], OptimalValue] = field(default_factory=dict, repr=False)
+    _solved: dict[tuple[PriceModel, int, str], OptimalValue] = field(
+        default_factory=dict, repr=False
+    )
 
     def act(self, scene: Scene) -> SetPoints:
         """Compare price and the optimal marginal value at each home's fill."""
@@ -51,12 +54,13 @@ class NonAnticipativeOptimum:
             raise InputError("the optimum needs a synthetic market: recorded prices have no law.")
         factors = market.factors[tick]
         quarters = market.quarter[tick]
-        tick_of_day = tick % scenario.ticks_per_day
+        # By the clock, which daylight saving moves against the ticks in some markets.
+        tick_of_day = (market.hour[tick] / scenario.dt_h).round().to(torch.int64)
         curves: list[Tensor] = []
         for cohort in scenario.cohorts:
             rows: Tensor | None = None
             for quarter in torch.unique(quarters).tolist():
-                key = (quarter, cohort.name)
+                key = (market.model, quarter, cohort.name)
                 if key not in self._solved:
                     self._solved[key] = solve_optimum(
                         market.model,

@@ -213,7 +213,19 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
     def _close(
         self, energy_kwh: Tensor, totals: Totals, active: Tensor
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Move the clock, reward, and restart what the autoreset mode restarts."""
+        """Move the clock, reward, and restart what the autoreset mode restarts.
+
+        Raises:
+            InputError: A row is past the last day of the split: it was given too late a start or
+                too long an episode, or was stepped on after its end.
+        """
+        ticks = len(self.tables.features)
+        if int((self.tick * active).max()) >= ticks:
+            # The tables would stand still at their last row, and a frozen price is easy money.
+            raise InputError(
+                f"the {self.scenario.split} split ends after {ticks} ticks, and a row steps on: "
+                "reset it, or give it an earlier start_ticks or fewer episode_days."
+            )
         self.energy_kwh = torch.where(
             active.to(self.device).unsqueeze(-1), energy_kwh, self.energy_kwh
         )

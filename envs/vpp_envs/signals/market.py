@@ -1,6 +1,7 @@
 """The signals of a market for one split: prices, forecasts, clock and days."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ DT_S = 300
 TICKS_PER_ISSUE = 6
 TICKS_PER_DAY = 288
 # Each split of a synthetic market is a path of its own on years of its own.
-_FIRST_DAY = {"train": "2024-01-01", "validation": "2030-01-01", "test": "2031-01-01"}
+_FIRST_DAY = {"validation": "2000-01-01", "test": "2010-01-01", "train": "2024-01-01"}
 _EPISODE = {"train": 0, "validation": 1, "test": 2}
 
 
@@ -49,6 +50,17 @@ class MarketSpec:
         for name in ("train_days", "validation_days", "test_days"):
             if getattr(self, name) < 2:
                 raise InputError(f"market.{name} must be at least 2, got {getattr(self, name)}.")
+        if self.prices is not None:
+            return
+        for split, following in pairwise(_FIRST_DAY):
+            first, end = (np.datetime64(_FIRST_DAY[name]) for name in (split, following))
+            most = int((end - first).astype(int))
+            if getattr(self, f"{split}_days") > most:
+                raise InputError(
+                    f"market.{split}_days must be at most {most} for a synthetic market, else "
+                    f"{split} and {following} share their days' weather; "
+                    f"got {getattr(self, f'{split}_days')}."
+                )
 
 
 @dataclass(frozen=True)

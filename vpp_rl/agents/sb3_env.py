@@ -11,6 +11,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 from torch import Tensor
 
 from vpp_envs.errors import InputError
+from vpp_envs.scenario import TICKS_PER_ISSUE
 from vpp_envs.vector_env import FleetVectorEnv
 
 
@@ -70,7 +71,7 @@ class FleetVecEnv(VecEnv):
         observation, _ = self.env.reset(seed=seeds)
         self._reset_seeds()
         self._steps[:] = 0
-        self._potential = self._stored_value(observation)
+        self._potential = self._stored_value(observation, self.env.moment.curve)
         return self._normal(observation)
 
     def step_async(self, actions: np.ndarray) -> None:
@@ -80,19 +81,21 @@ class FleetVecEnv(VecEnv):
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """Advance all rows by one control interval."""
         assert self._actions is not None
+        ends_at = self.env.tick + 1
         observation, reward, _, truncated, info = self.env.step(self._actions)
         self._steps += 1
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        stored = self._stored_value(observation) if self._shaping else self._potential
+        stored = self._stored_value(observation, self.env.moment.curve)
         after = stored.copy()
-        for row in np.flatnonzero(truncated):
-            last = info["final_obs"][row]
-            if self._shaping:
-                # At the last step the market's tables still stand at the new episode's tick: the
-                # bootstrap value carries on from the old state, so the potential is left out.
-                after[row] = self._potential[row] / self._gamma
+        ended = np.flatnonzero(truncated)
+        if len(ended):
+            # The environment stands in the new episode already: the old one's last potential is
+            # read from the tables, or it would pay to sell out at the last step.
+            last = np.stack(info["final_obs"][ended])
+            after[ended] = self._stored_value(last, self._curve_at(ends_at[ended]))
+        for row in ended:
             infos[row] = {
-                "terminal_observation": self._normal(last),
+                "terminal_observation": self._normal(info["final_obs"][row]),
                 "TimeLimit.truncated": True,
                 "episode": {"r": info["episode_return"][row], "l": int(self._steps[row])},
             }
@@ -104,11 +107,17 @@ class FleetVecEnv(VecEnv):
         reward = (groups - groups.mean(axis=1, keepdims=True)).reshape(-1)
         return self._normal(observation), reward.astype(np.float32), truncated, infos
 
-    def _stored_value(self, observation: np.ndarray) -> np.ndarray:
+    def _curve_at(self, tick: Tensor) -> Tensor:
+        """Water value that the environment shows at some ticks, (B, C, F)."""
+        tables = self.env.tables
+        issue = tick.clamp(max=len(tables.features) - 1) // TICKS_PER_ISSUE
+        return tables.curve[issue.to(tables.curve.device)]
+
+    def _stored_value(self, observation: np.ndarray, curve: Tensor) -> np.ndarray:
         """Water value of the stored energy by cohort mean, in units of the reward, (B,)."""
         if not self._shaping:
-            return self._potential
-        curve = self.env.moment.curve.double()
+            return np.zeros(len(observation))
+        curve = curve.double()
         points = curve.shape[-1]
         area = torch.cumulative_trapezoid(curve, dx=1.0 / (points - 1), dim=-1)
         area = torch.nn.functional.pad(area, (1, 0))

@@ -28,8 +28,6 @@ class FleetVecEnv(VecEnv):
     Russell 1999) and pays for stored energy when it is stored.
     """
 
-    render_mode = None
-
     def __init__(
         self,
         env: FleetVectorEnv,
@@ -44,8 +42,8 @@ class FleetVecEnv(VecEnv):
             raise InputError(
                 f"Stable-Baselines3 needs autoreset_mode=SameStep, got {env.autoreset_mode.value}."
             )
+        self.env = env  # before the base class asks it for its render mode
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
-        self.env = env
         self._mean, self._scale = mean.numpy(), scale.numpy()
         self._gamma, self._shaping, self._group = gamma, shaping, group
         self._actions: np.ndarray | None = None

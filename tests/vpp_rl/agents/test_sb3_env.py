@@ -1,0 +1,147 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from vpp_envs.errors import InputError
+from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents.sb3_env import FleetVecEnv
+
+GAMMA = 0.999
+DAY = 288
+ROWS = 4
+
+
+def adapter(spec, shaping=True, group=2, dtype="float64"):
+    """An adapter that hands observations on as they are."""
+    env = FleetVectorEnv(spec, ROWS, autoreset_mode="SameStep", dtype=dtype)
+    features = len(env.observation_names)
+    return FleetVecEnv(env, torch.zeros(features), torch.ones(features), GAMMA, shaping, group)
+
+
+def command(venv, tick):
+    return np.random.default_rng(tick).uniform(-1, 1, (ROWS, venv.action_space.shape[0]))
+
+
+def whole_day(venv, seed=11):
+    """Rewards (T, B), and the infos of the last step, of one day from a seed."""
+    venv.seed(seed)
+    venv.reset()
+    rewards = []
+    for tick in range(DAY):
+        _, reward, done, infos = venv.step(command(venv, tick))
+        rewards.append(reward.astype(np.float64))
+        assert done.all() == (tick == DAY - 1)
+    return np.array(rewards), infos
+
+
+def potential(spec_env, fills, issue):
+    """Water value of the mean fills, written a second time: the area under each curve."""
+    scenario = spec_env.scenario
+    battery, agreement = scenario.fleet.battery, scenario.fleet.agreement
+    usable = (battery.capacity_kwh - agreement.reserve_kwh).numpy()
+    worth = 0.0
+    for cohort, fill in enumerate(fills):
+        curve = scenario.curve[issue, cohort].double().numpy()
+        grid = np.linspace(0.0, 1.0, len(curve))
+        area = [0.0, *np.cumsum([(a + b) / 2 / (len(curve) - 1) for a, b in pairwise(curve)])]
+        member = scenario.fleet.cohort.numpy() == cohort
+        worth += np.interp(fill, grid, area) * usable[member].sum()
+    return worth * spec_env.reward_scale / spec_env.rated_kw
+
+
+def test_shaping_adds_up_to_the_discounted_value_of_what_is_left_in_store(day_spec):
+    shaped, infos = whole_day(adapter(day_spec, shaping=True))
+    plain, _ = whole_day(adapter(day_spec, shaping=False))
+    venv = adapter(day_spec)
+    venv.seed(11)
+    venv.reset()
+    discount = GAMMA ** np.arange(DAY)
+    added = (discount[:, None] * (shaped - plain)).sum(0)
+    at = venv._fill_at
+    issue = (venv.env.tick + DAY).clamp(max=len(venv.env.tables.features) - 1) // 6
+    left = np.array(
+        [
+            potential(venv.env, info["terminal_observation"][at], int(issue[row]))
+            for row, info in enumerate(infos)
+        ]
+    )
+    # Rows of a pair begin with the same store, so that only what they leave differs.
+    pairs = left.reshape(-1, 2)
+    expected = GAMMA**DAY * (pairs - pairs.mean(1, keepdims=True)).reshape(-1)
+    assert np.abs(expected).max() > 0.01
+    np.testing.assert_allclose(added, expected, rtol=1e-3, atol=2e-5)
+
+
+def test_rows_of_a_group_live_the_same_day_and_are_paid_against_their_mean(day_spec):
+    venv = adapter(day_spec)
+    venv.seed(5)
+    seen = venv.reset()
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert not np.array_equal(seen[0], seen[2])
+    assert torch.equal(venv.env.energy_kwh[2], venv.env.energy_kwh[3])
+    _, reward, _, _ = venv.step(command(venv, 0))
+    np.testing.assert_allclose(reward.reshape(-1, 2).sum(1), 0.0, atol=1e-7)
+    _, reward, _, _ = venv.step(np.zeros_like(command(venv, 0)))
+    assert np.isfinite(reward).all()
+
+
+def test_the_difference_within_a_group_is_the_difference_of_what_was_earned(day_spec):
+    venv = adapter(day_spec, shaping=False)
+    bare = FleetVectorEnv(day_spec, ROWS, autoreset_mode="SameStep", dtype="float64")
+    venv.seed(5)
+    venv.reset()
+    bare.reset(seed=[5, 5, 6, 6])
+    for tick in range(20):
+        _, reward, _, _ = venv.step(command(venv, tick))
+        _, earned, _, _, _ = bare.step(command(venv, tick))
+        np.testing.assert_allclose(reward[0] - reward[1], earned[0] - earned[1], atol=1e-6)
+
+
+def test_the_last_observation_is_the_old_episodes(day_spec):
+    venv = adapter(day_spec, shaping=False)
+    _, infos = whole_day(venv)
+    alone = FleetVectorEnv(day_spec, ROWS, autoreset_mode="Disabled", dtype="float64")
+    alone.reset(seed=[11, 11, 12, 12])
+    returns = np.zeros(ROWS)
+    for tick in range(DAY):
+        last, reward, _, _, _ = alone.step(command(venv, tick))
+        returns += reward
+    for row, info in enumerate(infos):
+        np.testing.assert_allclose(info["terminal_observation"], last[row], atol=1e-6)
+        assert info["TimeLimit.truncated"] is True
+        assert info["episode"]["l"] == DAY
+        assert info["episode"]["r"] == pytest.approx(returns[row])
+    assert not np.array_equal(venv.env.observation[0].numpy(), last[0])
+
+
+def test_infos_are_fresh_dictionaries(day_spec):
+    venv = adapter(day_spec)
+    venv.seed(0)
+    venv.reset()
+    _, _, _, first = venv.step(command(venv, 0))
+    first[0]["scribble"] = 1
+    _, _, done, second = venv.step(command(venv, 1))
+    assert second == [{}] * ROWS
+    assert len({id(info) for info in second}) == ROWS
+    assert done.dtype == bool
+
+
+def test_observations_are_normalised_as_the_network_does(day_spec):
+    env = FleetVectorEnv(day_spec, ROWS, autoreset_mode="SameStep")
+    features = len(env.observation_names)
+    mean, scale = torch.linspace(-1, 1, features), torch.linspace(0.5, 20, features)
+    venv = FleetVecEnv(env, mean, scale, GAMMA, shaping=True, group=2)
+    venv.seed(0)
+    seen = venv.reset()
+    expected = ((env.observation - mean) * scale).clamp(-10, 10)
+    np.testing.assert_allclose(seen, expected.numpy(), rtol=1e-6)
+    assert seen.dtype == np.float32
+
+
+def test_another_autoreset_mode_is_refused(day_spec):
+    env = FleetVectorEnv(day_spec, ROWS)
+    zero = torch.zeros(len(env.observation_names))
+    with pytest.raises(InputError, match="autoreset_mode=SameStep, got NextStep"):
+        FleetVecEnv(env, zero, zero, GAMMA, shaping=True, group=2)

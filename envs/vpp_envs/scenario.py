@@ -143,14 +143,17 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
     market = market_signals(spec.market, split)
-    fleet_spec = spec.fleet
+    homes = sample_fleet(spec.fleet)
+    present = present_cohorts(homes)
     if split != "train":
-        fleet_spec = replace(
-            fleet_spec,
-            first_home=fleet_spec.first_home + _UNSEEN_HOMES,
-            homes=spec.unseen_homes or fleet_spec.homes,
+        homes = sample_fleet(
+            replace(
+                spec.fleet,
+                first_home=spec.fleet.first_home + _UNSEEN_HOMES,
+                homes=spec.unseen_homes or spec.fleet.homes,
+            )
         )
-    fleet, cohorts = present_cohorts(sample_fleet(fleet_spec))
+    fleet, cohorts = renumbered(homes, present), tuple(BATTERY_COHORTS[i] for i in present)
     curve = value_curves(market.forecast, cohorts)
     ticks = len(market.price_per_mwh)
     return Scenario(
@@ -177,23 +180,26 @@ def _climate(region: str) -> str:
     return region.rstrip("0123456789") if region.startswith("ERCOT") else region
 
 
-def present_cohorts(fleet: Fleet) -> tuple[Fleet, tuple[Cohort, ...]]:
-    """Drop the cohorts that the fleet does not have, and renumber its homes.
+def present_cohorts(fleet: Fleet) -> tuple[int, ...]:
+    """Indices in `BATTERY_COHORTS` of the cohorts that the training homes have.
 
     Raises:
         InputError: No home has a battery, so that there is nothing to dispatch.
     """
-    present = sorted(set(fleet.cohort.tolist()) - {-1})
+    present = tuple(sorted(set(fleet.cohort.tolist()) - {-1}))
     if not present:
         raise InputError(
             "fleet.battery_share=0 leaves no battery to dispatch; give at least one home a battery."
         )
-    renumber = torch.full((len(BATTERY_COHORTS) + 1,), -1, dtype=torch.int64)
+    return present
+
+
+def renumbered(fleet: Fleet, present: tuple[int, ...]) -> Fleet:
+    """Number the homes' cohorts by their place among those present; others are left alone (-1)."""
+    number = torch.full((len(BATTERY_COHORTS) + 1,), -1, dtype=torch.int64)
     for new, old in enumerate(present):
-        renumber[old] = new
-    return fleet._replace(cohort=renumber[fleet.cohort]), tuple(
-        BATTERY_COHORTS[index] for index in present
-    )
+        number[old] = new
+    return fleet._replace(cohort=number[fleet.cohort])
 
 
 def value_curves(forecast: PriceForecast, cohorts: tuple[Cohort, ...]) -> Tensor:

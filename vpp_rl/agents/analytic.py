@@ -86,6 +86,9 @@ def train_analytic(
     optimiser = torch.optim.AdamW(
         policy.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
+    if compile:
+        # A sweep trains many policies in one process; torch keeps few compiled versions of each.
+        torch.compiler.reset()
     step = torch.compile(smooth_step, fullgraph=True) if compile else smooth_step
     began = time.monotonic()
     home_steps, share, iteration = 0, 0.0, 0

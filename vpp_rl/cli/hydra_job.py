@@ -5,17 +5,23 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from vpp_envs.errors import InputError
 from vpp_rl.configuration import compose, config_dir
 
 
 def run_hydra(
-    config_name: str, argv: Sequence[str], job: Callable[[Any], object], about: str
+    config_name: str,
+    argv: Sequence[str],
+    check: Callable[[Any], object],
+    job: Callable[[Any], object],
+    about: str,
 ) -> int:
     """Run a job under Hydra, with its flags (``--cfg job``, ``--multirun``, ``--config-dir``).
 
     Args:
         config_name: Primary configuration.
         argv: Overrides and Hydra's flags.
+        check: Gets the composed configuration before Hydra makes a folder; raises on bad input.
         job: Gets the composed configuration.
         about: Text of ``--help``.
 
@@ -31,11 +37,27 @@ def run_hydra(
     overrides = [a for a in argv if not a.startswith("-") and (not multirun or "," not in a)]
     folders = _config_dirs(argv)
     overrides = [a for a in overrides if a not in folders and a not in ("job", "hydra", "all")]
-    compose(config_name, [o for o in overrides if not o.startswith("hydra")], folders)
+    cfg = compose(config_name, [o for o in overrides if not o.startswith("hydra")], folders)
+    if not multirun and "--cfg" not in argv and "-c" not in argv:
+        check(cfg)
     # Hydra shortens tracebacks and exits by itself; our own door wants the exception.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [f"vpp {config_name}", *argv]
-    hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(job)()
+    mistakes: list[InputError] = []
+
+    def guarded(cfg: Any) -> object:  # noqa: ANN401 - a DictConfig
+        # Hydra would print a line of its own about an exception that passes through it.
+        try:
+            return job(cfg)
+        except InputError as mistake:
+            mistakes.append(mistake)
+            return None
+
+    hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(
+        guarded
+    )()
+    if mistakes:
+        raise mistakes[0]
     return 0
 
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,37 +36,36 @@ def _study(folder: Path, workers: int, seeds: str | None) -> int:
     from omegaconf import OmegaConf
 
     from vpp_rl.cli.console import console, progress_bar
-    from vpp_rl.training.checkpoint import FACTS
 
     out = console()
     study = OmegaConf.load(folder / "study.yaml")
     count = int(seeds or study.seeds)
     runs = Path("runs") / folder.name
-    jobs: list[tuple[Path, list[str]]] = []
-    for name, overrides in study.policies.items():
-        for seed in range(count):
-            place = runs / f"{name}_seed{seed}"
-            jobs.append(
-                (place, [*study.common, *overrides, f"seed={seed}", f"hydra.run.dir={place}"])
-            )
-    todo = [(place, overrides) for place, overrides in jobs if not (place / "done").is_file()]
-    out.print(f"{len(jobs)} runs, {len(jobs) - len(todo)} finished already")
+    places = {
+        name: [runs / name / f"seed{seed}" for seed in range(count)] for name in study.policies
+    }
+    missing = {
+        name: [p.name.removeprefix("seed") for p in group if not (p / "done").is_file()]
+        for name, group in places.items()
+    }
+    todo = [name for name, seeds in missing.items() if seeds]
+    out.print(f"training {', '.join(todo) or 'nothing: all runs are finished'}")
     with progress_bar(out, "training", total=max(len(todo), 1)) as (bar, task):
 
-        def train(job: tuple[Path, list[str]]) -> None:
-            place, overrides = job
-            began = time.monotonic()
-            command = [sys.executable, "-m", "vpp_rl.cli.main", "train", *overrides]
+        def train(name: str) -> None:
+            # One process trains all seeds of a policy: days, homes and kernels are built once.
+            place = runs / name
+            command = [sys.executable, "-m", "vpp_rl.cli.main", "train", "--multirun"]
+            command += [*study.common, *study.policies[name], f"seed={','.join(missing[name])}"]
+            command += [f"hydra.sweep.dir={place}", "hydra.sweep.subdir=seed${seed}"]
             place.mkdir(parents=True, exist_ok=True)
             with (place / "log.txt").open("w") as log:
                 subprocess.run(command, check=True, stdout=log, stderr=log)
-            if (place / FACTS).is_file():
-                (place / "done").write_text(f"{time.monotonic() - began:.1f}\n")
             bar.advance(task)
 
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(train, todo))
-    _score(folder, [place for place, _ in jobs], study)
+    _score(folder, [place for group in places.values() for place in group], study)
     return 0
 
 
@@ -78,7 +76,7 @@ def _score(folder: Path, runs: Sequence[Path], study: Any) -> None:  # noqa: ANN
     from vpp_rl.files import write_text
 
     report = evaluate(
-        runs, compose("evaluate", [*study.evaluation, f"out={runs[0].parent}/results"])
+        runs, compose("evaluate", [*study.evaluation, f"out={runs[0].parent.parent}/results"])
     )
     import numpy as np
     import pandas as pd

@@ -26,7 +26,22 @@ def run(argv: Sequence[str]) -> int:
     """Run ``vpp train``."""
     from vpp_rl.cli.hydra_job import run_hydra
 
-    return run_hydra("train", argv, _train, ABOUT)
+    return run_hydra("train", argv, _check, _train, ABOUT)
+
+
+def _check(cfg: Any) -> None:  # noqa: ANN401 - a DictConfig, which stops here
+    """Refuse what cannot be trained before anything is written; what is built here is kept."""
+    from omegaconf import OmegaConf
+
+    from vpp_envs.dispatch.modes import dispatch_mode
+    from vpp_envs.scenario import build_scenario
+    from vpp_rl.training.job import job_from
+
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    job = job_from(plain)  # type: ignore[arg-type]
+    dispatch_mode(job.dispatch)
+    build_scenario(job.scenario, "train")
 
 
 def _train(cfg: Any) -> float:  # noqa: ANN401 - a DictConfig, which stops here
@@ -85,6 +100,7 @@ def train_with_progress(job: Any, folder: Path, config: str) -> float:  # noqa: 
             bar.update(task, completed=milestone.share, note=text)
 
         best, seconds, steps = run_training(job, folder, listen)
+    write_text(folder / "done", f"{seconds:.1f} s\n")
     out.print(
         f"trained in {seconds:.0f} s, {steps:,} steps; validation profit "
         f"[bold]{best:,.0f} {market.currency}[/] per home and year; run in {_shown(folder)}"

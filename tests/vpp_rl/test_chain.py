@@ -1,0 +1,150 @@
+"""The whole chain by its commands: train, evaluate, export, verify."""
+
+import json
+
+import pytest
+
+from vpp_rl.cli.main import main
+from vpp_rl.export.load import load
+
+QUICK = [
+    "agent.seconds=600",
+    "agent.iterations=2",
+    "agent.scenarios=4",
+    "agent.homes=2",
+    "agent.window_h=2.0",
+    "fleet.homes=4",
+    "scenario.unseen_homes=2",
+    "validations=1",
+    "validation_windows=1",
+    "validation_window_days=2",
+    "compile=false",
+    "threads=1",
+]
+SYNTHETIC = ["market.train_days=6", "market.validation_days=4", "market.test_days=12"]
+
+
+def train(folder, *more):
+    assert main(["train", *QUICK, *more, f"hydra.run.dir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("run") / "apg", *SYNTHETIC)
+
+
+def test_a_run_leaves_everything_to_trust_and_repeat_it(trained):
+    for name in ("policy.pt", "policy.json", "config.json", "provenance.json", "learning.csv"):
+        assert (trained / name).is_file(), name
+    assert any((trained / "tensorboard").iterdir())
+    facts = json.loads((trained / "policy.json").read_text())
+    assert facts["region"] == "SA1"
+    assert facts["train_steps"] == 2 * 4 * 2 * 24
+    config = json.loads((trained / "config.json").read_text())
+    assert config["agent"]["name"] == "apg"
+
+
+def test_a_run_is_scored_beside_rules_optimisers_and_bounds(trained, tmp_path, capsys):
+    out = tmp_path / "evaluation"
+    arguments = ["evaluate", str(trained), "window_days=4", "threads=1", "tune=false"]
+    assert main([*arguments, f"out={out}"]) == 0
+    import pandas as pd
+
+    summary = pd.read_csv(out / "summary.csv").set_index("policy")
+    assert set(summary.index) == {
+        "apg, value curve",
+        "idle",
+        "curtail only",
+        "self-consumption",
+        "time of use",
+        "quantile rule",
+        "value curve",
+        "mpc",
+        "optimum",
+        "perfect foresight",
+    }
+    frame = pd.read_csv(out / "windows.csv")
+    assert (frame.broken_agreements == 0).all()
+    best = frame[frame.policy == "perfect foresight"].set_index("window").profit
+    for _, rows in frame.groupby("policy"):
+        assert (rows.set_index("window").profit <= best + 1e-6).all()
+    assert "<html" in (out / "report.html").read_text()
+    assert "perfect foresight" in capsys.readouterr().out
+
+
+def test_a_run_is_exported_verified_and_loaded(trained):
+    assert main(["export", str(trained)]) == 0
+    assert main(["export", "--verify", str(trained / "export"), "--parity", "3"]) == 0
+    assert load(trained / "export").manifest.region == "SA1"
+
+
+def test_the_same_seed_gives_the_same_policy(trained, tmp_path):
+    again = train(tmp_path / "again", *SYNTHETIC)
+    hashes = [
+        json.loads((folder / "policy.json").read_text())["weights_sha256"]
+        for folder in (trained, again)
+    ]
+    assert hashes[0] == hashes[1]
+    other = train(tmp_path / "other", *SYNTHETIC, "seed=1")
+    assert json.loads((other / "policy.json").read_text())["weights_sha256"] != hashes[0]
+
+
+@pytest.mark.parametrize("dispatch", ["cohort_power", "per_device"])
+def test_every_dispatch_mode_trains(tmp_path, dispatch):
+    folder = train(tmp_path / "run", *SYNTHETIC, f"dispatch={dispatch}")
+    assert (folder / "policy.pt").is_file()
+
+
+def test_ppo_trains(tmp_path):
+    folder = tmp_path / "run"
+    arguments = [a for a in QUICK if not a.startswith(("agent.homes", "agent.window_h"))]
+    ppo = ["agent=ppo", "agent.scenarios=4", "agent.steps=16", "agent.batch=32", "agent.group=2"]
+    arguments = [a for a in arguments if not a.startswith("agent.scenarios")]
+    assert main(["train", *ppo, *arguments, *SYNTHETIC, f"hydra.run.dir={folder}"]) == 0
+    assert json.loads((folder / "policy.json").read_text())["squash"] is False
+
+
+def test_recorded_prices_go_the_same_way(shared_data, tmp_path, capsys):
+    file = shared_data / "prices" / "original" / "PRICE_AND_DEMAND_202207_SA1.csv"
+    folder = train(tmp_path / "run", f"market.prices={file}")
+    shown = capsys.readouterr().out
+    assert "2022-07" in shown
+    arguments = ["evaluate", str(folder), "window_days=2", "tune=false", "threads=1"]
+    assert main(arguments) == 0
+    assert "n/a" in capsys.readouterr().out  # recorded prices have no known optimum
+    assert main(["export", str(folder)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "agnt=apg"], ["agnt", "did you mean 'agent'"]),
+        (["train", "agent=agp"], ["agp", "apg"]),
+        (["train", "market.regoin=SA1"], ["market.regoin", "market.region"]),
+        (["train", "market.region=SA9"], ["SA9", "SA1"]),
+        (["train", "fleet.homes=0"], ["fleet.homes", "at least 1"]),
+        (["train", "fleet.homes=many"], ["fleet.homes", "whole number"]),
+        (["train", "dispatch=value"], ["dispatch", "value_curve"]),
+        (["train", "market.prices=nowhere.csv"], ["nowhere.csv"]),
+        (["evaluate", "nowhere"], ["nowhere", "config.json"]),
+        (["evaluate", "nowhere", "window_dys=2"], ["window_dys", "window_days"]),
+        (["export", "nowhere"], ["policy.json", "vpp train"]),
+        (["export", "--verify", "nowhere"], ["manifest.json", "vpp export"]),
+        (["demo", "second=5"], ["second"]),
+        (["study", "nowhere"], ["study.yaml"]),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_leaves_nothing(
+    arguments, words, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    extra = ["hydra.run.dir=out"] if arguments[0] == "train" else []
+    assert main([*arguments, *extra]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert said.strip().count("\n") == 0, said
+    for word in words:
+        assert word in said
+    left = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert not left, left

@@ -102,6 +102,10 @@ class Scenario:
         """Names of the observation's features in order."""
         return feature_names(self.cohort_names)
 
+    def fitting_days(self) -> int:
+        """Length of a window that suits the split: ten days, or a quarter of a short split."""
+        return min(10, max(1, len(self.start_ticks) // 4))
+
     def window_starts(self, window_days: int, most: int | None = None) -> Tensor:
         """First ticks of windows that do not overlap and lie wholly inside the split.
 

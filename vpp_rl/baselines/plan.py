@@ -47,9 +47,9 @@ def plan_windows(
         windows: The windows that will be played.
         progress: Called with homes done and homes in all.
     """
-    env, starts = window_env(spec, windows)
+    env, starts, days = window_env(spec, windows)
     scenario, fleet = env.scenario, env.fleet
-    ticks = windows.window_days * scenario.ticks_per_day
+    ticks = days * scenario.ticks_per_day
     rows, homes = env.energy_kwh.shape
     battery = torch.zeros(ticks, rows, homes, dtype=torch.float64)
     solar = torch.zeros_like(battery)

@@ -49,7 +49,7 @@ def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a Dic
     if cfg.unseen_homes is not None:
         spec = replace(spec, unseen_homes=int(cfg.unseen_homes))
     most = None if cfg.windows is None else int(cfg.windows)
-    windows = Windows(cfg.split, int(cfg.window_days), most)
+    windows = Windows(cfg.split, cfg.window_days, most)
     with out.status("building days and homes"):
         scenario = build_scenario(spec, windows.split)
     for line in scenario.market.split_lines:

@@ -96,7 +96,7 @@ def _field(
     rules: tuple[TimeOfUse, Quantile, Mpc] = (TimeOfUse(), Quantile(), Mpc())
     if retune:
         listen("tuning rules and MPC on training days", 0.0)
-        rules = tuned(spec, min(windows.window_days, 10), lines.append)
+        rules = tuned(spec, lines.append)
     field: list[Policy] = [Idle(), CurtailOnly(), SelfConsumption(), *rules, StochasticValueCurve()]
     if scenario.market.model is not None:
         field.append(NonAnticipativeOptimum())

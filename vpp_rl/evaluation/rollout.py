@@ -20,7 +20,7 @@ class Windows:
     """Which days are played: all policies see the same windows, homes and initial fills."""
 
     split: str = "test"
-    window_days: int = 10
+    window_days: int | None = None  # none: ten days, or a quarter of a short split
     most: int | None = None
     seed: int = 20_000  # of the initial fills
 
@@ -53,8 +53,8 @@ def play(
     Returns:
         One row a window (the columns of `scoreboard.WINDOW_COLUMNS`), and the trace.
     """
-    env, starts = window_env(spec, windows)
-    ticks = windows.window_days * env.scenario.ticks_per_day
+    env, starts, days = window_env(spec, windows)
+    ticks = days * env.scenario.ticks_per_day
     start_kwh = env.energy_kwh.clone()
     sums: Totals | None = None
     kept: list[tuple[Tensor, Totals, Tensor]] = []
@@ -82,23 +82,22 @@ def play(
             if progress is not None:
                 progress(tick + 1, ticks)
     assert sums is not None
-    frame = _frame(policy, env.scenario, windows, starts, sums, start_kwh, env.energy_kwh)
+    frame = _frame(policy, env.scenario, days, starts, sums, start_kwh, env.energy_kwh)
     return frame, _trace(kept) if kept else None
 
 
-def window_env(spec: ScenarioSpec, windows: Windows) -> tuple[FleetVectorEnv, Tensor]:
-    """An environment with one row a window, reset to their first ticks, in float64."""
+def window_env(spec: ScenarioSpec, windows: Windows) -> tuple[FleetVectorEnv, Tensor, int]:
+    """An environment with one row a window, in float64, their first ticks, and their days."""
     from vpp_envs.scenario import build_scenario
 
     scenario = build_scenario(spec, windows.split)
-    starts = scenario.window_starts(windows.window_days, windows.most)
+    days = windows.window_days or scenario.fitting_days()
+    starts = scenario.window_starts(days, windows.most)
     env = FleetVectorEnv(
         spec, len(starts), split=windows.split, dtype="float64", autoreset_mode="Disabled"
     )
-    env.reset(
-        seed=windows.seed, options={"start_ticks": starts, "episode_days": windows.window_days}
-    )
-    return env, starts
+    env.reset(seed=windows.seed, options={"start_ticks": starts, "episode_days": days})
+    return env, starts, days
 
 
 def inventory_value_per_kwh(scenario: Scenario) -> float:
@@ -124,7 +123,7 @@ def _trace(kept: list[tuple[Tensor, Totals, Tensor]]) -> Trace:
 def _frame(
     policy: Policy,
     scenario: Scenario,
-    windows: Windows,
+    days: int,
     starts: Tensor,
     sums: Totals,
     start_kwh: Tensor,
@@ -149,7 +148,7 @@ def _frame(
             "window": np.arange(len(starts)),
             "start": local.date,
             "quarter": market.quarter[starts].numpy(),
-            "days": float(windows.window_days),
+            "days": float(days),
             "homes": len(scenario.fleet.home_id),
             "profit": (sums.energy_market - sums.wear + credit).numpy(),
             "energy_market": sums.energy_market.numpy(),

@@ -36,18 +36,15 @@ def mpc_grid() -> Iterable[Mpc]:
         yield Mpc(mean_weight, wear_factor)
 
 
-def tuned(
-    spec: ScenarioSpec, window_days: int, listen: Callable[[str], None]
-) -> tuple[TimeOfUse, Quantile, Mpc]:
+def tuned(spec: ScenarioSpec, listen: Callable[[str], None]) -> tuple[TimeOfUse, Quantile, Mpc]:
     """Choose, among the grids, what earns most on windows of the training days.
 
     Args:
         spec: The scenario.
-        window_days: Length of a window.
         listen: Called with a line for people whenever a grid is done.
     """
-    few = Windows("train", window_days, most=TUNING_WINDOWS)
-    fewer = Windows("train", window_days, most=MPC_WINDOWS)
+    few = Windows("train", most=TUNING_WINDOWS)
+    fewer = Windows("train", most=MPC_WINDOWS)
     rule = _best(time_of_use_grid(), spec, few)
     listen(
         f"time of use: charge {rule.charge_from_h:g}-{rule.charge_to_h:g} h, "

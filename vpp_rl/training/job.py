@@ -36,7 +36,7 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
         validations=int(cfg["validations"]),
         validation=Windows(
             "validation",
-            window_days=int(cfg["validation_window_days"]),
+            window_days=cfg["validation_window_days"],
             most=int(cfg["validation_windows"]),
         ),
     )

@@ -32,7 +32,7 @@ class TrainingJob:
     seed: int = 0
     compile: bool = False
     validations: int = 8  # looks at the validation days, spread over the budget
-    validation: Windows = field(default_factory=lambda: Windows("validation", 10, 12))
+    validation: Windows = field(default_factory=lambda: Windows("validation", most=36))
 
 
 @dataclass(frozen=True)

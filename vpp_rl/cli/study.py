@@ -5,7 +5,10 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ABOUT = """usage: vpp study [FOLDER] [workers=N] [seeds=K]
 
@@ -71,22 +74,32 @@ def _study(folder: Path, workers: int, seeds: str | None) -> int:
 
 def _score(folder: Path, runs: Sequence[Path], study: Any) -> None:  # noqa: ANN401
     """Play everybody on the test days, and write the results."""
+    import pandas as pd
+
     from vpp_rl.cli.evaluate import evaluate
     from vpp_rl.configuration import compose
     from vpp_rl.files import write_text
 
-    report = evaluate(
-        runs, compose("evaluate", [*study.evaluation, f"out={runs[0].parent.parent}/results"])
-    )
+    results = runs[0].parent.parent / "results"
+    report = evaluate(runs, compose("evaluate", [*study.evaluation, f"out={results}"]))
+    frame = pd.read_csv(report.parent / "windows.csv").round(4)
+    write_text(folder / "results.csv", frame.to_csv(index=False))
+    frame["start"] = pd.to_datetime(frame["start"]).dt.date
+    write_text(folder / "results.md", results_page(frame, folder))
+
+
+def results_page(frame: "pd.DataFrame", folder: Path) -> str:
+    """Write the page of a study's results in Markdown.
+
+    Args:
+        frame: The windows, as in results.csv.
+        folder: Of the study.
+    """
     import numpy as np
-    import pandas as pd
 
     from vpp_rl.evaluation.scoreboard import summarise, to_markdown
 
-    frame = pd.read_csv(report.parent / "windows.csv")
-    frame["start"] = pd.to_datetime(frame["start"]).dt.date
     summary = summarise(frame, rng=np.random.default_rng(0))
-    write_text(folder / "results.csv", frame.round(6).to_csv(index=False))
     learned = frame[frame.kind == "learned"].groupby("policy")
     cost = learned[["train_s", "train_steps"]].agg(["mean", "max"]).round(0)
     lines = [
@@ -94,7 +107,7 @@ def _score(folder: Path, runs: Sequence[Path], study: Any) -> None:  # noqa: ANN
         "",
         to_markdown(summary),
         "",
-        "| learner | training, mean s | longest s | steps, mean |",
+        "| learner | seconds to the chosen policy, mean | longest | steps, mean |",
         "|---|---|---|---|",
         *(
             f"| {name} | {row[('train_s', 'mean')]:.0f} | {row[('train_s', 'max')]:.0f} | "
@@ -103,4 +116,4 @@ def _score(folder: Path, runs: Sequence[Path], study: Any) -> None:  # noqa: ANN
         ),
         "",
     ]
-    write_text(folder / "results.md", "\n".join(lines))
+    return "\n".join(lines)

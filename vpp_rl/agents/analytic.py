@@ -227,7 +227,9 @@ def _some_homes(fleet: Fleet, homes: int, seed: int, iteration: int) -> Fleet:
     total = len(fleet.home_id)
     if homes >= total:
         return fleet
-    key = uniform(seed, iteration, fleet.home_id, 1, Purpose.ACTION)
+    key = uniform(seed, iteration, fleet.home_id.cpu(), 1, Purpose.ACTION)
+    # Homes with a battery first: without any there is nothing to learn, and no rating to share.
+    key = key + (fleet.battery.discharge_kw.cpu() <= 0)
     pick = torch.argsort(key)[:homes].to(fleet.home_id.device)
 
     def part(tree: tuple[Tensor, ...]) -> list[Tensor]:

@@ -1,0 +1,156 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vpp_envs.errors import InputError
+from vpp_envs.reward import reward_parts
+from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents.analytic import (
+    AnalyticSettings,
+    row_at,
+    smooth_step,
+    train_analytic,
+)
+from vpp_rl.agents.network import PolicyNetwork
+
+TEMPERATURE = 0.03
+
+
+def noisy_policy(env, seed=0):
+    """A policy somewhere in the middle of its training."""
+    generator = torch.Generator().manual_seed(seed)
+    policy = PolicyNetwork(len(env.observation_names), len(env.action_names), (8,))
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight.copy_(0.2 * torch.randn(weight.shape, generator=generator))
+    return policy.double()
+
+
+def earned(policy, env, ticks, temperature=TEMPERATURE):
+    energy, profit = env.energy_kwh, torch.zeros(env.num_envs, dtype=torch.float64)
+    for tick in range(ticks):
+        rows = row_at(env.tables, env.tick + tick)
+        energy, gain = smooth_step(
+            policy, energy, rows, env.fleet, env.dispatch, env.scenario.dt_h, temperature
+        )
+        profit = profit + gain
+    return profit
+
+
+@pytest.mark.parametrize("mode", ["value_curve", "cohort_power", "per_device"])
+def test_the_gradient_through_the_simulator_is_the_finite_difference(day_spec, mode):
+    env = FleetVectorEnv(day_spec, 3, dispatch=mode, dtype="float64", autoreset_mode="Disabled")
+    env.reset(seed=4, options={"start_ticks": [130, 288 + 200, 2 * 288 + 60]})
+    policy = noisy_policy(env)
+    earned(policy, env, 12).sum().backward()
+    step = 1e-6
+    for weight in (policy.head.bias, policy.head.weight, policy.body[0].bias):
+        flat, slope = weight.data.view(-1), weight.grad.view(-1)
+        for index in range(0, len(flat), max(1, len(flat) // 6)):
+            middle = flat[index].item()
+            both = []
+            for side in (step, -step):
+                flat[index] = middle + side
+                with torch.no_grad():
+                    both.append(earned(policy, env, 12).sum().item())
+            flat[index] = middle
+            difference = (both[0] - both[1]) / (2 * step)
+            assert slope[index].item() == pytest.approx(difference, rel=1e-4, abs=1e-5)
+    assert policy.head.bias.grad.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("mode", ["value_curve", "cohort_power", "per_device"])
+def test_an_untrained_policy_has_a_gradient_to_follow(day_spec, mode):
+    env = FleetVectorEnv(day_spec, 4, dispatch=mode, dtype="float64", autoreset_mode="Disabled")
+    env.reset(seed=4, options={"start_ticks": torch.arange(4) * 288 + 120})
+    policy = PolicyNetwork(len(env.observation_names), len(env.action_names), (8,)).double()
+    earned(policy, env, 24).sum().backward()
+    for name, slope in zip(env.action_names, policy.head.bias.grad, strict=True):
+        assert slope.abs() > 0, name
+
+
+@pytest.mark.parametrize("mode", ["cohort_power", "per_device"])
+def test_what_the_learner_earns_is_what_the_environment_pays(day_spec, mode):
+    env = FleetVectorEnv(day_spec, 2, dispatch=mode, dtype="float64", autoreset_mode="Disabled")
+    env.reset(seed=4)
+    policy = noisy_policy(env)
+    with torch.no_grad():
+        ours = earned(policy, env, 30, temperature=0.0)
+        theirs = np.zeros(2)
+        for _ in range(30):
+            env.step(policy(env.observation))
+            theirs += torch.stack(reward_parts(env.last[1], 1.0, 1.0)).sum(0).numpy()
+    np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_a_smooth_decision_turns_into_the_hard_one_as_it_cools(day_spec):
+    env = FleetVectorEnv(day_spec, 4, dtype="float64", autoreset_mode="Disabled")
+    env.reset(seed=4)
+    policy = noisy_policy(env)
+    with torch.no_grad():
+        hard = earned(policy, env, 24, 0.0)
+        gaps = [(earned(policy, env, 24, t) - hard).abs().max() for t in (0.1, 1e-2, 1e-4, 1e-7)]
+    assert gaps[0] > gaps[-1]
+    assert gaps[-1] < 1e-3
+
+
+def settings_for(iterations, **more):
+    return AnalyticSettings(
+        hidden=(16,),
+        scenarios=8,
+        homes=8,
+        window_h=3.0,
+        seconds=1e9,
+        iterations=iterations,
+        **more,
+    )
+
+
+@pytest.mark.parametrize("mode", ["value_curve", "cohort_power"])
+def test_a_few_gradient_steps_raise_the_profit_of_the_training_days(day_spec, mode):
+    env = FleetVectorEnv(day_spec, 16, dispatch=mode, autoreset_mode="Disabled")
+    policy = train_analytic(
+        env, settings_for(12, learning_rate=2e-2), seed=0, report=lambda *_: None
+    )
+    env.reset(seed=77, options={"start_ticks": torch.arange(16) * 54})
+    untrained = PolicyNetwork(len(env.observation_names), len(env.action_names), (16,))
+    with torch.no_grad():
+        before = earned(untrained, env, 36, 0.01).mean()
+        after = earned(policy, env, 36, 0.01).mean()
+    assert after > before
+
+
+def test_training_repeats_itself_from_its_seed(day_spec):
+    env = FleetVectorEnv(day_spec, 4, autoreset_mode="Disabled")
+    seen = []
+    for seed in (1, 1, 2):
+        log = []
+        train_analytic(env, settings_for(2), seed, lambda at, _, log=log: log.append(at))
+        seen.append([(at.iteration, at.home_steps, at.profit_per_kw_day) for at in log])
+    assert seen[0] == seen[1]
+    assert seen[0] != seen[2]
+    assert seen[0][-1][1] == 2 * 8 * 8 * 36  # steps x windows x homes x five-minute intervals
+
+
+def test_homes_with_a_battery_are_drawn_first(day_spec):
+    few = replace(day_spec, fleet=replace(day_spec.fleet, homes=8, battery_share=0.2))
+    env = FleetVectorEnv(few, 4, autoreset_mode="Disabled")
+    log = []
+    policy = train_analytic(
+        env,
+        replace(settings_for(6), homes=1, window_h=1.0),
+        seed=0,
+        report=lambda at, _: log.append(at.profit_per_kw_day),
+    )
+    # Money over a rating of nothing would be endless.
+    assert all(abs(profit) < 100.0 for profit in log)
+    assert all(weight.isfinite().all() for weight in policy.parameters())
+
+
+def test_settings_that_cannot_train_are_refused():
+    with pytest.raises(InputError, match=r"agent\.window_h"):
+        AnalyticSettings(window_h=0.1)
+    with pytest.raises(InputError, match=r"agent\.homes must be at least 1, got 0"):
+        AnalyticSettings(homes=0)

@@ -191,24 +191,6 @@ def test_damage_is_named_and_nothing_is_loaded(exported, tmp_path, name, change,
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_code_that_does_more_than_compute_is_refused_before_it_is_loaded(tmp_path):
-    from vpp_rl.export.vet import vet
-
-    class Evil(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            torch.save(x, "/tmp/never")
-            return x
-
-    path = tmp_path / "evil.pt"
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.script(Evil()), str(path))
-    with pytest.raises(InputError, match="calls save"):
-        vet(path)
-
-
 def test_wrong_tables_get_a_sentence(exported):
     controller = load(exported[2])
     generator = torch.Generator().manual_seed(0)

@@ -43,6 +43,12 @@ class ScenarioSpec:
                 f"scenario.control_dt_s must be 300 (five-minute settlement), "
                 f"got {self.control_dt_s}."
             )
+        if self.fleet.first_home + self.fleet.homes > _UNSEEN_HOMES:
+            raise InputError(
+                f"fleet.first_home + fleet.homes must be at most {_UNSEEN_HOMES:,}: homes from "
+                f"there on are kept for validation and test; got "
+                f"{self.fleet.first_home + self.fleet.homes:,}."
+            )
         if self.episode_days < 1:
             raise InputError(f"scenario.episode_days must be at least 1, got {self.episode_days}.")
 

@@ -65,6 +65,10 @@ class FleetSpec:
             raise InputError(
                 f"fleet.round_trip_eff must lie between 0.3 and 1, got {self.round_trip_eff}."
             )
+        for name in ("first_home", "import_limit_kw", "export_limit_kw", "wear_per_kwh"):
+            number = getattr(self, name)
+            if number is not None and not number >= 0:
+                raise InputError(f"fleet.{name} must be 0 or more, got {number}.")
 
 
 def sample_fleet(spec: FleetSpec) -> Fleet:

@@ -13,7 +13,7 @@ from vpp_envs.vector_env import FleetVectorEnv
 class FleetEnv(gym.Env[np.ndarray, np.ndarray]):
     """One scenario of a fleet; see `FleetVectorEnv`, whose row it is."""
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012
+    metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(
         self,

@@ -97,6 +97,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's own declaration
         "render_modes": ["ansi"],
+        "render_fps": 4,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 

@@ -2,43 +2,84 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 ABOUT = """usage: vpp export RUN [out=FOLDER]
-       vpp export --verify FOLDER [--parity N]
+       vpp export --verify FOLDER [RUN] [--parity N]
 
 Write the whole controller of a run (telemetry and signals in, set-points out) as TorchScript,
-with manifest, golden pairs and model card; or verify such a folder: hashes, golden pairs, N random
-telemetries against the in-process controller (default 1,000), and the time for 50,000 homes.
+with manifest, golden pairs and model card, by default into RUN/export; or verify such a folder:
+hashes, code, golden pairs, N random telemetries of 1 to 50,000 homes against the in-process
+controller (default 1,000; of RUN, else of the folder's own weights), and the time for 50,000
+homes. Verifying exits with 1 if a difference is beyond its promise.
 
   vpp export runs/2026-11-23_09-43-54_nem_arbitrage_apg_seed0
   vpp export --verify runs/2026-11-23_09-43-54_nem_arbitrage_apg_seed0/export --parity 10000"""
 
+_PARITY_FLEETS = 1000
+
+
+class _Request(NamedTuple):
+    """What the person asked for."""
+
+    folders: list[Path]
+    out: Path | None
+    verify: bool
+    fleets: int
+
 
 def run(argv: Sequence[str]) -> int:
     """Run ``vpp export``."""
-    from vpp_envs.errors import InputError
-
     if not argv or any(flag in argv for flag in ("-h", "--help")):
         print(ABOUT)
         return 0 if argv else 2
-    if "--verify" in argv:
-        return _verify(list(argv))
-    folders = [a for a in argv if "=" not in a]
-    keys = dict(a.split("=", 1) for a in argv if "=" in a)
-    unknown = [key for key in keys if key != "out"]
-    if unknown:
-        raise InputError(f"vpp export has no key '{unknown[0]}': it knows out=FOLDER.")
-    if len(folders) != 1:
-        raise InputError(f"vpp export takes the folder of one run, got {len(folders)}.")
-    return _export(Path(folders[0]), Path(keys.get("out", Path(folders[0]) / "export")))
+    request = _read(list(argv))
+    return _verify(request) if request.verify else _export(request)
 
 
-def _export(run_folder: Path, out_folder: Path) -> int:
+def _read(argv: list[str]) -> _Request:
+    """Read the command line."""
+    from vpp_envs.errors import InputError
+    from vpp_rl.suggestion import did_you_mean
+
+    folders: list[Path] = []
+    out, verify, fleets = None, False, _PARITY_FLEETS
+    while argv:
+        word = argv.pop(0)
+        key, _, value = word.partition("=")
+        if key == "--verify":
+            verify = True
+        elif key == "--parity":
+            fleets = _count(value if "=" in word else (argv.pop(0) if argv else ""))
+        elif key == "out" and value:
+            out = Path(value)
+        elif word.startswith("-") or "=" in word:
+            near = did_you_mean(key, ("out", "--verify", "--parity"))
+            raise InputError(f"vpp export does not know '{word}'{near} (vpp export --help)")
+        else:
+            folders.append(Path(word))
+    most = 2 if verify else 1
+    if not 1 <= len(folders) <= most:
+        what = "FOLDER [RUN]" if verify else "one RUN"
+        raise InputError(f"vpp export {'--verify ' * verify}takes {what}, got {len(folders)}.")
+    return _Request(folders, out, verify, fleets)
+
+
+def _count(text: str) -> int:
+    from vpp_envs.errors import InputError
+
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"--parity needs a number of telemetries, got '{text}'.")
+    return int(text)
+
+
+def _export(request: _Request) -> int:
     from vpp_rl.cli.console import console
     from vpp_rl.export.artifact import export_run
 
-    folder = export_run(run_folder, out_folder)
     out = console()
+    with out.status("writing and replaying"):
+        folder = export_run(request.folders[0], request.out)
     out.print(f"wrote [bold]{folder}[/]:")
     for path in sorted(folder.iterdir()):
         out.print(f"  {path.name:15} {path.stat().st_size:>10,} bytes")
@@ -46,27 +87,23 @@ def _export(run_folder: Path, out_folder: Path) -> int:
     return 0
 
 
-def _verify(argv: list[str]) -> int:
-    from vpp_envs.errors import InputError
+def _verify(request: _Request) -> int:
     from vpp_rl.cli.console import console, progress_bar
-    from vpp_rl.export.verify import PARITY, verify
+    from vpp_rl.export.artifact import controller_of
+    from vpp_rl.export.verify import PARITY, REPLAY, verify
 
-    fleets = 1000
-    if "--parity" in argv:
-        at = argv.index("--parity")
-        text = argv[at + 1] if at + 1 < len(argv) else ""
-        if not text.isdigit() or int(text) < 1:
-            raise InputError(f"--parity needs a number of telemetries, got '{text}'.")
-        fleets = int(text)
-        del argv[at : at + 2]
-    argv.remove("--verify")
-    if len(argv) != 1:
-        raise InputError("vpp export --verify takes one folder that `vpp export` wrote.")
+    folder, *runs = request.folders
+    source = controller_of(runs[0])[0] if runs else None
     out = console()
     with progress_bar(out, "verifying") as (bar, task):
-        found = verify(Path(argv[0]), fleets, lambda share: bar.update(task, completed=share))
+        found = verify(
+            folder, request.fleets, lambda share: bar.update(task, completed=share), source
+        )
     out.print(f"files, hashes and code: as the manifest says ({found.bytes:,} bytes of controller)")
-    out.print(f"golden pairs: largest difference {found.golden:.1e} of a home's rating")
+    out.print(
+        f"golden pairs: largest difference {found.golden:.1e} of a home's rating "
+        f"(promise: {REPLAY:.0e})"
+    )
     out.print(
         f"parity: largest difference {found.parity:.1e} of a home's rating over {found.fleets:,} "
         f"random telemetries, {found.homes:,} homes (promise: {PARITY:.0e})"

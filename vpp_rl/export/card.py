@@ -1,54 +1,79 @@
 """The model card of an artifact."""
 
-from vpp_rl.training.checkpoint import PolicyFacts
+from vpp_rl.export.manifest import Manifest
 
 
-def model_card(facts: PolicyFacts, created_utc: str) -> str:
+def model_card(manifest: Manifest) -> str:
     """Write the card in Markdown.
 
     Args:
-        facts: What is known of the policy.
-        created_utc: When it was exported.
+        manifest: Of the artifact; its files need not be known yet.
     """
-    cohorts = ", ".join(facts.cohorts)
-    return f"""# Controller: {facts.scenario}, {facts.region}, {facts.agent}
+    parts = (_purpose, _training, _promises, _usage)
+    return "\n".join(part(manifest) for part in parts)
 
-Exported {created_utc}. One TorchScript module from telemetry and signals to set-points:
-observation, normaliser, policy, `{facts.dispatch}` dispatch and the viability envelope inside.
+
+def _purpose(m: Manifest) -> str:
+    cohorts = ", ".join(f"{c.name} ({c.duration_h:g} h)" for c in m.cohorts)
+    return f"""# Controller: {m.scenario}, {m.region}, {m.agent}
+
+Exported {m.created_utc} by vpp-rl {m.package_version}. One TorchScript module from telemetry and
+signals to set-points: observation, normaliser, policy, `{m.dispatch}` dispatch and the viability
+envelope inside.
 
 ## Intended use
 
 Home batteries and rooftop solar that earn on a five-minute wholesale market like that of
-{facts.region}. Any number of homes; one call every {facts.control_dt_s} seconds. Known battery
-classes: {cohorts}. Homes of another class are left alone.
+{m.region}. Any number of homes; one call every {m.control_dt_s} seconds. Known battery classes, by
+hours of usable energy: {cohorts}. Batteries of another class are left alone.
+"""
 
-## Trained on
 
-Scenario `{facts.scenario}`, market {facts.region} ({facts.currency}, {facts.zone}), seed
-{facts.seed}: {facts.train_steps:,} steps in {facts.train_s:.0f} s. On validation days, which
-training did not see and by which this policy was chosen, it made
-{facts.validation_profit_per_home_year:,.0f} {facts.currency} per home and year: market money less
-battery wear, base load and solar included.
+def _training(m: Manifest) -> str:
+    source = f"{m.prices}, SHA-256 {m.prices_sha256}" if m.prices_sha256 else m.prices
+    return f"""## Trained on
 
-## Promises and limits
+| | |
+|---|---|
+| scenario | `{m.scenario}`, dispatch `{m.dispatch}` |
+| market | {m.region}, {m.currency}, clock {m.zone} |
+| prices | {source} |
+| training | {m.agent}, seed {m.seed}: {m.train_steps:,} steps in {m.train_s:.0f} s |
+| validation | {m.validation_profit_per_home_year:,.0f} {m.currency} per home and year |
+
+The validation days were not trained on, but this policy was chosen by them, so that its number is
+somewhat too good. It is market money less battery wear; base load and solar are in it.
+"""
+
+
+def _promises(m: Manifest) -> str:
+    return f"""## Promises and limits
 
 - Every set-point lies inside the home's envelope: reserve, battery limits, import and export
   limits hold for the interval, whatever the policy says.
-- A home whose telemetry lacks a number is left alone and marked; a set-point expires after
-  {facts.control_dt_s} seconds.
+- A home whose telemetry lacks a number, or has one outside the manifest's range, is marked
+  (`valid` is false) and must not be commanded; the others are dispatched as if it were not there.
+- A set-point expires after {m.control_dt_s} seconds (`valid_until`).
 - The forecast must be causal and in the manifest's bins. Prices far from those of training are
   answered by a network that has not seen them.
 - Not for islanded operation, and no substitute for the inverter's own protection.
+"""
 
-## Load it
+
+def _usage(m: Manifest) -> str:
+    signals = ", ".join(f"`{entry.name}`" for entry in (*m.signals, m.forecast))
+    return f"""## Load it
 
 ```python
 from vpp_rl.export import load
 
 controller = load("this folder")
-table = controller.dispatch(telemetry, signals)  # columns and entries: manifest.json
+table = controller.dispatch(telemetry, signals)
 print(table.battery_kw.sum(), table.valid_until)
 ```
 
-Sign: power above 0 draws from the grid (charging), below 0 injects.
+`telemetry` has a row for each home and the columns that `manifest.json` lists; `signals` has
+{signals}.
+
+Sign: {m.sign_convention}.
 """

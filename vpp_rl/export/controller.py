@@ -5,12 +5,14 @@ named columns, so that any language can hand them over; the same file dispatches
 million.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from vpp_envs.devices.battery import BatteryParams
 from vpp_envs.dispatch.cohort_power import cohort_power
-from vpp_envs.dispatch.envelope import battery_envelope
+from vpp_envs.dispatch.envelope import battery_envelope, neutral
 from vpp_envs.dispatch.moment import Moment
 from vpp_envs.dispatch.value_curve import value_curve
 from vpp_envs.dispatch.water_value import water_value
@@ -21,41 +23,7 @@ from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.forecast.protocol import NODE_WEIGHTS
 from vpp_envs.observation import Signals, fleet_features, observe, signal_features
 from vpp_rl.agents.network import PolicyNetwork
-
-# Columns of the telemetry matrix: name and unit. The first three change every interval.
-TELEMETRY_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("energy_kwh", "kWh"),
-    ("load_kw", "kW"),
-    ("solar_available_kw", "kW"),
-    ("solar_kw", "kW"),
-    ("capacity_kwh", "kWh"),
-    ("charge_kw", "kW"),
-    ("discharge_kw", "kW"),
-    ("one_way_eff", "1"),
-    ("standing_loss_kw", "kW"),
-    ("wear_per_kwh", "currency/kWh"),
-    ("reserve_kwh", "kWh"),
-    ("import_limit_kw", "kW"),
-    ("export_limit_kw", "kW"),
-)
-# Entries of the signal vector: name and unit.
-SIGNAL_ENTRIES: tuple[tuple[str, str], ...] = (
-    ("price_per_mwh", "currency/MWh"),
-    ("previous_per_mwh", "currency/MWh"),
-    ("day_mean_per_mwh", "currency/MWh"),
-    ("day_std_per_mwh", "currency/MWh"),
-    ("hour", "h"),
-    ("day_of_year", "1"),
-    ("weekend", "1"),
-)
-# Columns of the answer.
-SET_POINT_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("battery_kw", "kW"),
-    ("solar_limit_kw", "kW"),
-    ("low_kw", "kW"),
-    ("high_kw", "kW"),
-    ("valid", "1"),
-)
+from vpp_rl.export.columns import TELEMETRY_COLUMNS
 
 
 class Controller(nn.Module):
@@ -63,6 +31,8 @@ class Controller(nn.Module):
 
     cohort_of_class: Tensor
     weights: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(
         self,
@@ -102,6 +72,9 @@ class Controller(nn.Module):
         index = [known.index(c.name) if c.name in known else -1 for c in BATTERY_COHORTS]
         self.register_buffer("cohort_of_class", torch.tensor([*index, -1], dtype=torch.int64))
         self.register_buffer("weights", torch.tensor(NODE_WEIGHTS))
+        self.register_buffer("low", torch.tensor([column.low for column in TELEMETRY_COLUMNS]))
+        self.register_buffer("high", torch.tensor([column.high for column in TELEMETRY_COLUMNS]))
+        self.unknown_kw = math.nan
 
     @torch.jit.export
     def curves(self, nodes_per_mwh: Tensor) -> Tensor:
@@ -128,8 +101,9 @@ class Controller(nn.Module):
     ) -> Tensor:
         """Dispatch a fleet for one interval.
 
-        A home with a number missing in its row takes no part: its battery is left alone and its
-        row is marked, and the other homes are dispatched as if it were not there.
+        A home with a number missing or out of its range takes no part: it is left alone and its
+        row is marked, and the other homes are dispatched as if it were not there. A battery of
+        a cohort that the policy does not know is left alone within its envelope.
 
         Args:
             telemetry: One row a home, columns `TELEMETRY_COLUMNS`, (N, 13).
@@ -140,7 +114,9 @@ class Controller(nn.Module):
         Returns:
             One row a home, columns `SET_POINT_COLUMNS`, (N, 5).
         """
-        valid = torch.isfinite(telemetry).all(-1)
+        # Not a number compares as false.
+        inside = (telemetry >= self.low) & (telemetry <= self.high)
+        valid = inside.all(-1)
         fleet, moment = self._read(telemetry, valid, signals, curve)
         part = signal_features(
             Signals(
@@ -165,12 +141,14 @@ class Controller(nn.Module):
         envelope = battery_envelope(
             moment.energy_kwh, moment.load_kw - solar_kw, fleet.battery, fleet.agreement, self.dt_h
         )
+        alone_kw = neutral(envelope.low_kw, envelope.high_kw)
+        # A home that is left alone keeps its solar output, which takes no more than its rating.
+        rating_kw = torch.where(inside[:, 3], telemetry[:, 3], self.unknown_kw)
         curtailed = solar_kw < moment.solar_available_kw
-        limit_kw = torch.where(curtailed, solar_kw, fleet.solar_kw)
         return torch.stack(
             [
-                set_points.battery_kw,
-                limit_kw,
+                torch.where(fleet.cohort < 0, alone_kw, set_points.battery_kw),
+                torch.where(curtailed, solar_kw, rating_kw),
                 envelope.low_kw,
                 envelope.high_kw,
                 valid.to(telemetry.dtype),

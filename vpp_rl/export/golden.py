@@ -1,5 +1,8 @@
 """Random fleets and signals, and what a controller answers: the golden pairs of an artifact."""
 
+import copy
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,6 +10,10 @@ from torch import Tensor
 from vpp_rl.export.controller import Controller
 
 GOLDEN_FLEETS = 64
+_MOST_HOMES = 200  # of a golden fleet
+_FLEETS_PER_FORECAST = 8
+# A golden answer may not hang on the last digit, which another processor rounds differently.
+_SETTLED = 1e-4
 
 
 def random_fleet(homes: int, generator: torch.Generator) -> Tensor:
@@ -60,19 +67,67 @@ def random_signals(generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return torch.cat([now[:3], now[3:].abs(), clock]), nodes
 
 
+def with_gaps(telemetry: Tensor, generator: torch.Generator) -> Tensor:
+    """Telemetry with a number missing, infinite or impossible in about one home of fifty.
+
+    Args:
+        telemetry: Of a fleet, (N, 13).
+        generator: Source of the draws.
+    """
+    homes, columns = telemetry.shape
+    gap = torch.rand(homes, generator=generator) < 0.02
+    column = torch.randint(columns, (homes,), generator=generator)
+    faults = torch.tensor([math.nan, math.inf, -math.inf, -1e9])
+    fault = faults[torch.randint(len(faults), (homes,), generator=generator)]
+    here = gap.unsqueeze(-1) & (torch.arange(columns) == column.unsqueeze(-1))
+    return torch.where(here, fault.unsqueeze(-1), telemetry)
+
+
+def difference(answer: Tensor, expected: Tensor, telemetry: Tensor) -> float:
+    """Largest difference of two answers, as a share of each home's rating; inf if only one is NaN.
+
+    Args:
+        answer: Set-points, (N, 5).
+        expected: Set-points, (N, 5).
+        telemetry: That both answer, (N, 13).
+    """
+    known = telemetry.nan_to_num(0.0, 0.0, 0.0).to(expected.dtype)
+    battery_kw, solar_kw = known[:, 5:7].amax(-1), known[:, 3]
+    one = torch.ones_like(solar_kw)
+    # A rating below 1 kW, or none, counts as 1 kW.
+    rating = torch.stack([battery_kw, solar_kw, battery_kw, battery_kw, one], -1).clamp(min=1.0)
+    same = (answer == expected) | (answer.isnan() & expected.isnan())
+    gap = torch.where(same, 0.0, (answer - expected).abs() / rating)
+    return float(gap.nan_to_num(math.inf).max())
+
+
 def golden_pairs(controller: Controller) -> dict[str, np.ndarray]:
     """Inputs and in-process answers of `GOLDEN_FLEETS` random fleets, homes stacked.
 
     Args:
         controller: Not scripted.
+
+    Returns:
+        ``homes`` (G,), ``telemetry`` (sum of homes, 13), ``signals`` (G, 7), ``nodes_per_mwh``
+        (G, H, Q) and ``set_points`` (sum of homes, 5).
     """
     generator = torch.Generator().manual_seed(0)
-    sizes, telemetry, signals, nodes, answers = [], [], [], [], []
-    for index in range(GOLDEN_FLEETS):
-        homes = 1 + (index * 37) % 200
-        fleet = random_fleet(homes, generator)
-        vector, forecast = random_signals(generator)
-        answers.append(controller(fleet, vector, forecast, controller.curves(forecast)))
+    exact = copy.deepcopy(controller).double()
+    sizes: list[int] = []
+    telemetry, signals, nodes, answers = [], [], [], []
+    while len(sizes) < GOLDEN_FLEETS:
+        if len(sizes) % _FLEETS_PER_FORECAST == 0:
+            forecast = random_signals(generator)[1]
+        homes = round(_MOST_HOMES ** (len(sizes) / (GOLDEN_FLEETS - 1)))
+        fleet = with_gaps(random_fleet(homes, generator), generator)
+        vector = random_signals(generator)[0]
+        answer = controller(fleet, vector, forecast, controller.curves(forecast))
+        settled = exact(
+            fleet.double(), vector.double(), forecast.double(), exact.curves(forecast.double())
+        )
+        if difference(answer.double(), settled, fleet) > _SETTLED:
+            continue
+        answers.append(answer)
         sizes.append(homes)
         telemetry.append(fleet)
         signals.append(vector)

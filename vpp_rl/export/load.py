@@ -1,6 +1,7 @@
 """Load an exported controller, and dispatch with it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,15 @@ import torch
 from torch import Tensor
 
 from vpp_envs.errors import InputError
-from vpp_rl.export.manifest import CONTROLLER, Manifest, read_manifest
-from vpp_rl.export.script import Scripted, load_script, warm_up
-from vpp_rl.export.telemetry import SetPointTable, signal_tensors, telemetry_matrix
+from vpp_rl.export.columns import SIGNAL_ENTRIES, TELEMETRY_COLUMNS
+from vpp_rl.export.manifest import CONTROLLER, MANIFEST, Manifest, fields, read_manifest
+from vpp_rl.export.script import Scripted, load_script, read_metadata, warm_up
+from vpp_rl.export.telemetry import (
+    SetPointTable,
+    signal_tensors,
+    start_of_interval,
+    telemetry_matrix,
+)
 from vpp_rl.export.vet import vet
 from vpp_rl.files import file_sha256
 
@@ -30,29 +37,31 @@ class LoadedController:
         self,
         telemetry: Any,  # noqa: ANN401 - whatever has columns
         signals: Mapping[str, Any],
-        now: np.datetime64 | None = None,
+        now: datetime | np.datetime64 | None = None,
     ) -> SetPointTable:
         """Dispatch a fleet for one control interval.
 
         Args:
             telemetry: One row a home, columns as in the manifest: a mapping, pandas DataFrame,
-                Arrow table, or matrix. A home with a number missing is left alone and marked.
+                Arrow table, or matrix. A home with a number missing or out of the manifest's
+                range is left alone and marked.
             signals: The manifest's entries, and ``nodes_per_mwh`` (leads, bins). The value
                 curves are computed once a forecast.
-            now: Start of the interval in UTC; by default the clock's time.
+            now: Start of the interval, UTC or with its zone; by default the clock's time.
 
         Returns:
             Set-points with their expiry.
 
         Raises:
-            InputError: A column or entry is missing, unknown, or of the wrong shape.
+            InputError: A column or entry is missing, unknown or of the wrong shape, a signal is
+                out of its range, or there is no home.
         """
         manifest = self.manifest
         matrix = telemetry_matrix(telemetry)
         vector, nodes = signal_tensors(
             signals, manifest.forecast_leads, len(manifest.forecast_weights)
         )
-        start = np.datetime64("now", "ms") if now is None else now.astype("datetime64[ms]")
+        start = start_of_interval(now)
         with torch.no_grad():
             answer = self._scripted(matrix, vector, nodes, self._curves(nodes)).numpy()
         return SetPointTable(
@@ -84,9 +93,7 @@ def load(folder: Path | str) -> LoadedController:
         InputError: A file is missing, damaged, another's, or does more than compute.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    check_files(folder, manifest)
-    vet(folder / CONTROLLER)
+    manifest = check_artifact(folder)
     scripted = load_script(folder / CONTROLLER)
     bins = len(manifest.forecast_weights)
     nodes = torch.full((manifest.forecast_leads, bins), 50.0)
@@ -95,6 +102,32 @@ def load(folder: Path | str) -> LoadedController:
     signals = torch.tensor([50.0, 50.0, 50.0, 1.0, 12.0, 1.0, 0.0])
     warm_up(scripted, (torch.ones(2, len(manifest.telemetry)), signals, nodes, curve))
     return LoadedController(scripted, manifest)
+
+
+def check_artifact(folder: Path) -> Manifest:
+    """Check everything about an artifact that can be checked without loading it.
+
+    Raises:
+        InputError: A file is missing, damaged, another's, or does more than compute.
+    """
+    manifest = read_manifest(folder)
+    check_files(folder, manifest)
+    vet(folder / CONTROLLER)
+    if read_metadata(folder / CONTROLLER) != manifest.contents():
+        raise InputError(
+            f"{folder / MANIFEST} does not describe {CONTROLLER}, which was exported with other "
+            "contents: do not edit a manifest, export the run again."
+        )
+    currency = manifest.currency
+    if (manifest.telemetry, manifest.signals) != (
+        fields(TELEMETRY_COLUMNS, currency),
+        fields(SIGNAL_ENTRIES, currency),
+    ):
+        raise InputError(
+            f"{folder} was exported by vpp-rl {manifest.package_version} with other columns than "
+            "this version reads: export the run again."
+        )
+    return manifest
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:

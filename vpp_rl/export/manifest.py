@@ -1,15 +1,18 @@
 """The manifest: what an exported controller expects, answers, and was made from."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import Cohort
+from vpp_rl.export.columns import Column
 
 SCHEMA_VERSION = 1
 CONTROLLER, MANIFEST, GOLDEN, CARD = "controller.pt", "manifest.json", "golden.npz", "README.md"
+FILES = (CONTROLLER, GOLDEN, CARD)  # that a manifest vouches for
 
 
 class _Record(BaseModel):
@@ -17,13 +20,21 @@ class _Record(BaseModel):
 
 
 class Field(_Record):
-    """One column or entry."""
+    """One column or entry; a number outside its range is refused, or its home left alone."""
 
     name: str
     unit: str
+    low: float
+    high: float
     meaning: str
-    low: float | None = None
-    high: float | None = None
+
+
+def fields(columns: Iterable[Column], currency: str) -> tuple[Field, ...]:
+    """Describe columns, in the market's currency."""
+    return tuple(
+        Field(**{**column._asdict(), "unit": column.unit.replace("currency", currency)})
+        for column in columns
+    )
 
 
 class FileRecord(_Record):
@@ -59,6 +70,8 @@ class Manifest(_Record):
     region: str
     currency: str
     zone: str
+    prices: str  # that it was trained on: a file's name, or the generator's
+    prices_sha256: str  # of that file; empty for a generator
     control_dt_s: int
     dispatch: str
     agent: str
@@ -72,6 +85,7 @@ class Manifest(_Record):
     squash: bool
     telemetry: tuple[Field, ...]  # columns of the telemetry matrix, in order
     signals: tuple[Field, ...]  # entries of the signal vector, in order
+    forecast: Field  # one more entry of the signals: a matrix of leads by bins
     forecast_leads: int
     forecast_lead_h: float
     forecast_weights: tuple[float, ...]  # probability of each bin, in order
@@ -79,6 +93,10 @@ class Manifest(_Record):
     observation_names: tuple[str, ...]
     action_names: tuple[str, ...]
     files: tuple[FileRecord, ...]
+
+    def contents(self) -> str:
+        """All but the files, as JSON: it travels inside the controller's file as well."""
+        return self.model_dump_json(exclude={"files"})
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -98,7 +116,7 @@ def read_manifest(folder: Path) -> Manifest:
                 f"{path} has schema_version {version}, this vpp-rl reads {SCHEMA_VERSION}: "
                 "export the run again with this version."
             )
-        return Manifest.model_validate(values)
+        manifest = Manifest.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -107,3 +125,7 @@ def read_manifest(folder: Path) -> Manifest:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a manifest ({error}): export the run again.") from None
+    named = sorted(record.name for record in manifest.files)
+    if named != sorted(FILES):
+        raise InputError(f"{path}: files are {named}, expected {sorted(FILES)}; export it again.")
+    return manifest

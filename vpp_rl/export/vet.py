@@ -46,7 +46,7 @@ _OPERATORS = frozenset(f"torch.{name}" for name in (
 _ATTRIBUTES = frozenset((
     "_read", "bias", "body", "by_curve", "cohort_of_class", "curves", "dt_h", "durations_h",
     "forward", "head", "high", "low", "mean", "normalise", "one_way_effs", "policy", "price_scale",
-    "scale", "squash", "wears_per_kwh", "weight", "weights",
+    "scale", "squash", "unknown_kw", "wears_per_kwh", "weight", "weights",
 ))
 _BUILTINS = frozenset((
     "Final", "List", "Module", "NamedTuple", "NoneType", "Optional", "Tensor", "Tuple",

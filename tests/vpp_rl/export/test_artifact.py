@@ -19,7 +19,7 @@ from vpp_rl.agents.trained import TrainedPolicy
 from vpp_rl.cli.main import main
 from vpp_rl.export.artifact import export_run
 from vpp_rl.export.check import broken_promises
-from vpp_rl.export.controller import SIGNAL_ENTRIES
+from vpp_rl.export.columns import SIGNAL_ENTRIES
 from vpp_rl.export.golden import random_fleet, random_signals
 from vpp_rl.export.load import load
 from vpp_rl.export.telemetry import COLUMNS
@@ -71,7 +71,7 @@ def exported(request, tmp_path_factory):
 
 
 def entries(vector, nodes):
-    names = [name for name, _ in SIGNAL_ENTRIES]
+    names = [entry.name for entry in SIGNAL_ENTRIES]
     return dict(zip(names, vector.tolist(), strict=True)) | {"nodes_per_mwh": nodes.numpy()}
 
 
@@ -177,7 +177,7 @@ def damage(folder, name, change):
             lambda b: b.replace(b'"schema_version": 1', b'"schema_version": 9'),
             "schema_version 9",
         ),
-        ("manifest.json", lambda b: b.replace(b'"region"', b'"regoin"'), "manifest.json: regoin"),
+        ("manifest.json", lambda b: b.replace(b'"region"', b'"regionn"'), "manifest.json: regionn"),
     ],
 )
 def test_damage_is_named_and_nothing_is_loaded(exported, tmp_path, name, change, sentence, capsys):
@@ -202,7 +202,7 @@ def test_wrong_tables_get_a_sentence(exported):
         controller.dispatch({k: v for k, v in columns.items() if k != "load_kw"}, signals)
     with pytest.raises(InputError, match=r"shape \(5, 12\)"):
         controller.dispatch(matrix[:, :12], signals)
-    with pytest.raises(InputError, match="lack the entry 'hour'"):
+    with pytest.raises(InputError, match="lacks the entry 'hour'"):
         controller.dispatch(matrix, {k: v for k, v in signals.items() if k != "hour"})
     with pytest.raises(InputError, match=r"shape \(24, 11\)"):
         controller.dispatch(matrix, {**signals, "nodes_per_mwh": np.zeros((24, 11))})
@@ -219,7 +219,7 @@ def test_export_leaves_a_folder_of_something_else_alone(exported, tmp_path):
     make_run(tmp_path / "run", "value_curve")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match="holds something that is no artifact"):
+    with pytest.raises(InputError, match=r"holds 'thesis\.txt', which no artifact has"):
         export_run(tmp_path / "run", tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 

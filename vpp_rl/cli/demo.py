@@ -69,7 +69,7 @@ def _demo(folder: Path, seconds: int) -> int:
     from vpp_rl.training.run import use_threads
 
     out = console()
-    use_threads(2)
+    use_threads(1)
     out.rule("1 of 4  train: a short run, not the best that can be had")
     cfg = compose(
         "train",

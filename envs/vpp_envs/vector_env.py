@@ -28,6 +28,8 @@ from vpp_envs.scenario import (
 from vpp_envs.simulator import SetPoints
 from vpp_envs.transition import Totals, advance, total
 
+# Observations, rewards, terminated, truncated, infos; a row each.
+Stepped = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -178,22 +180,28 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self._start(mask, options.get("start_ticks"), first=seed is not None and self._stagger)
         return self._observation(), {}
 
-    def step(
-        self, actions: np.ndarray | Tensor
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions: np.ndarray | Tensor) -> Stepped:
         """Advance all rows by one control interval.
 
         Args:
             actions: (B, A) in [-1, 1]; what is not a number counts as 0.
+
+        Raises:
+            InputError: The actions are of another shape.
         """
-        action = torch.as_tensor(actions).to(self.device, self.dtype)
+        # A copy, because torch warns of arrays that may not be written.
+        given = actions if isinstance(actions, Tensor) else torch.from_numpy(np.array(actions))
+        action = given.to(self.device, self.dtype)
+        if action.shape != self.action_space.shape:
+            raise InputError(
+                f"actions must be of shape {self.action_space.shape} (rows, components), "
+                f"got {tuple(action.shape)}."
+            )
         action = torch.nan_to_num(action, nan=0.0, posinf=1.0, neginf=-1.0).clamp(-1.0, 1.0)
         set_points = self._act(action, self.moment, self.fleet, self.scenario.dt_h)
         return self.step_set_points(set_points)
 
-    def step_set_points(
-        self, set_points: SetPoints
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step_set_points(self, set_points: SetPoints) -> Stepped:
         """Advance all rows by one control interval with set-points, whoever made them."""
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and bool(self._ended.any()):
             return self._step_some(set_points, ~self._ended)
@@ -201,19 +209,16 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self.last = (set_points, totals)
         return self._close(energy_kwh, totals, torch.ones(self.num_envs, dtype=torch.bool))
 
-    def _step_some(
-        self, set_points: SetPoints, active: Tensor
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def _step_some(self, set_points: SetPoints, active: Tensor) -> Stepped:
         """Next-step autoreset: rows that ended start anew, and ignore their action."""
         energy_kwh, totals = self._serve(set_points, self.moment, self.fleet, self.scenario.dt_h)
-        totals = Totals(*(torch.where(active, t, torch.zeros_like(t)) for t in totals))
+        served = active.to(self.device)
+        totals = Totals(*(torch.where(served, t, torch.zeros_like(t)) for t in totals))
         self.last = (set_points, totals)
         self._episodes[~active] += 1
         return self._close(energy_kwh, totals, active)
 
-    def _close(
-        self, energy_kwh: Tensor, totals: Totals, active: Tensor
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def _close(self, energy_kwh: Tensor, totals: Totals, active: Tensor) -> Stepped:
         """Move the clock, reward, and restart what the autoreset mode restarts.
 
         Raises:

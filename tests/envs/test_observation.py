@@ -104,7 +104,7 @@ def test_the_clock_turns_once_a_day_and_once_a_year():
     assert noon["calendar/day_cos"] == pytest.approx(-1.0, abs=1e-6)
     assert midnight["calendar/day_cos"] == pytest.approx(1.0)
     late = signal(hour=23.999)
-    assert late["calendar/day_cos"] == pytest.approx(midnight["calendar/hour_cos"], abs=1e-3)
+    assert late["calendar/day_cos"] == pytest.approx(midnight["calendar/day_cos"], abs=1e-3)
     assert signal(hour=18.25)["calendar/half_hour_share"] == pytest.approx(0.5)
     assert signal(weekend=0.0)["calendar/weekend"] == 0.0
 

@@ -1,14 +1,10 @@
 from dataclasses import replace
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-import vpp_envs
-from vpp_envs.env import FleetEnv
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.reward import REWARD_PARTS
@@ -16,7 +12,6 @@ from vpp_envs.scenario import build_scenario
 from vpp_envs.vector_env import FleetVectorEnv
 
 MODES = tuple(AutoresetMode)
-ENV_ID = "vpp/NemArbitrage-v0"
 
 
 @pytest.fixture(scope="module")
@@ -29,18 +24,6 @@ def actions(env, tick, rows):
     return np.stack(
         [np.random.default_rng([tick, r]).uniform(-1, 1, len(env.action_names)) for r in rows]
     )
-
-
-def test_the_environment_passes_gymnasiums_own_check(small_spec):
-    env = gym.make(ENV_ID, scenario=small_spec, disable_env_checker=True).unwrapped
-    check_env(env, skip_render_check=True)
-    assert vpp_envs.__doc__
-
-
-def test_both_faces_are_registered(small_spec):
-    batch = gym.make_vec(ENV_ID, 3, vectorization_mode="vector_entry_point", scenario=small_spec)
-    assert isinstance(batch, FleetVectorEnv)
-    assert batch.reset(seed=0)[0].shape == (3, len(batch.observation_names))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -218,12 +201,228 @@ def test_unusable_arguments_are_refused_with_a_sentence(small_spec):
         build_scenario(small_spec, "test").window_starts(9)
 
 
-def test_text_says_where_the_plant_stands(small_spec):
-    env = FleetEnv(small_spec, render_mode="ansi")
+def zeros(env):
+    return np.zeros((env.num_envs, len(env.action_names)), np.float32)
+
+
+def test_the_step_that_restarts_a_row_ignores_its_action_and_pays_nothing(day_spec):
+    """Next-step autoreset: the row's neighbours are served, the row itself is not."""
+    envs = [FleetVectorEnv(day_spec, 2, autoreset_mode="NextStep") for _ in range(2)]
+    for env in envs:
+        env.reset(seed=[1, 2])
+        env.reset(options={"reset_mask": np.array([True, False]), "start_ticks": [287, 0]})
+        env._age[0] = 287
+        _, _, _, truncated, _ = env.step(zeros(env))
+        assert truncated.tolist() == [True, False]
+    outcomes = [
+        env.step(np.full((2, len(env.action_names)), sign, np.float32))
+        for env, sign in zip(envs, (-1.0, 1.0), strict=True)
+    ]
+    for seen, reward, terminated, truncated, info in outcomes:
+        np.testing.assert_array_equal(seen[0], outcomes[0][0][0])
+        assert reward[0] == 0.0
+        assert reward[1] != 0.0
+        assert not terminated.any()
+        assert not truncated.any()
+        assert all(part[0] == 0.0 for part in info.values())
+    assert outcomes[0][1][1] != outcomes[1][1][1]
+    assert torch.equal(envs[0].energy_kwh[0], envs[1].energy_kwh[0])
+
+
+@pytest.mark.parametrize(
+    ("mode", "ends"),
+    [("NextStep", [287, 576, 865]), ("SameStep", [287, 575, 863]), ("Disabled", [287, 575, 863])],
+)
+def test_episodes_end_when_their_mode_says(day_spec, mode, ends):
+    env = FleetVectorEnv(day_spec, 2, autoreset_mode=mode)
+    env.reset(seed=3)
+    seen, returns, sums = [], [], np.zeros(2)
+    for step in range(866):
+        _, reward, _, truncated, info = env.step(zeros(env))
+        sums += reward
+        if truncated.any():
+            assert truncated.all()
+            seen.append(step)
+            returns.append((info["episode_return"], sums))
+            sums = np.zeros(2)
+            if mode == "Disabled":
+                env.reset(options={"reset_mask": truncated})
+    assert seen == ends
+    for booked, added in returns:
+        np.testing.assert_allclose(booked, added, rtol=1e-9)
+
+
+def test_the_last_observation_is_what_the_old_episode_showed(day_spec):
+    same = FleetVectorEnv(day_spec, 2, autoreset_mode="SameStep", dtype="float64")
+    still = FleetVectorEnv(day_spec, 2, autoreset_mode="Disabled", dtype="float64")
+    same.reset(seed=5)
+    still.reset(seed=5)
+    for tick in range(288):
+        seen, _, _, _, info = same.step(actions(same, tick, range(2)))
+        last, _, _, _, _ = still.step(actions(still, tick, range(2)))
+    for row in range(2):
+        np.testing.assert_array_equal(info["final_obs"][row], last[row])
+    still.reset(options={"reset_mask": np.array([True, True])})
+    np.testing.assert_array_equal(seen, still.observation.float().numpy())
+
+
+def test_a_masked_reset_leaves_the_other_rows_as_they_are(day_spec):
+    env = FleetVectorEnv(day_spec, 3, autoreset_mode="Disabled")
     env.reset(seed=0)
-    env.step(env.action_space.sample())
-    assert "AUD/MWh" in env.render()
-    assert "stored" in env.render()
+    for tick in range(10):
+        seen, _, _, _, _ = env.step(actions(env, tick, range(3)))
+    energy, tick = env.energy_kwh.clone(), env.tick.clone()
+    fresh, _ = env.reset(options={"reset_mask": np.array([False, True, False])})
+    for row in (0, 2):
+        assert torch.equal(env.energy_kwh[row], energy[row])
+        assert env.tick[row] == tick[row]
+        np.testing.assert_array_equal(fresh[row], seen[row])
+    assert env.tick[1] % 288 == 0
+    assert not torch.equal(env.energy_kwh[1], energy[1])
+
+
+def test_a_shard_of_the_fleet_is_its_part_of_the_whole(day_spec):
+    """Homes are named, not numbered: a machine may play the homes from 4 on alone."""
+
+    def shard(first, homes):
+        fleet = replace(day_spec.fleet, first_home=first, homes=homes, duration_h=2.0)
+        return FleetVectorEnv(replace(day_spec, fleet=fleet), 2, dtype="float64")
+
+    whole, parts = shard(0, 8), (shard(0, 4), shard(4, 4))
+    for env in (whole, *parts):
+        env.reset(seed=3)
+    for tick in range(60):
+        action = actions(whole, tick, range(2))
+        for env in (whole, *parts):
+            env.step(action)
+        joined = torch.cat([env.energy_kwh for env in parts], -1)
+        assert torch.equal(joined, whole.energy_kwh)
+        for name in ("energy_market", "wear", "net_kwh", "solar_kwh"):
+            both = sum(getattr(env.last[1], name) for env in parts)
+            torch.testing.assert_close(both, getattr(whole.last[1], name), rtol=1e-12, atol=1e-12)
+
+
+def test_rows_and_seeds_are_different_episodes(day_spec):
+    env = FleetVectorEnv(day_spec, 16)
+    seen, _ = env.reset(seed=0)
+    assert len(np.unique(seen, axis=0)) == 16
+    assert len(env.tick.unique()) == 4  # all days of the split are begun on
+    listed, _ = env.reset(seed=[7, 7, *range(14)])
+    np.testing.assert_array_equal(listed[0], listed[1])
+    env.reset(seed=[7, None, *range(14)])
+    assert not torch.equal(env.energy_kwh[0], env.energy_kwh[1])
+
+
+def test_without_a_seed_two_environments_differ(day_spec):
+    env, other = FleetVectorEnv(day_spec, 2), FleetVectorEnv(day_spec, 2)
+    env.reset()
+    other.reset()
+    assert not torch.equal(env.energy_kwh, other.energy_kwh)
+
+
+def test_global_random_state_is_neither_read_nor_written(day_spec):
+    """EV2Gym's reset reseeded NumPy for everybody."""
+    env = FleetVectorEnv(day_spec, 2)
+    np.random.seed(1)  # noqa: NPY002
+    torch.manual_seed(1)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    first, _ = env.reset(seed=4)
+    env.step(zeros(env))
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[1])
+    np.random.seed(99)  # noqa: NPY002
+    again, _ = env.reset(seed=4)
+    np.testing.assert_array_equal(first, again)
+
+
+def test_staggered_rows_do_not_end_together(day_spec):
+    env = FleetVectorEnv(day_spec, 4, autoreset_mode="SameStep", stagger=True)
+    env.reset(seed=0)
+    ends = [[], [], [], []]
+    for step in range(2 * 288):
+        _, _, _, truncated, _ = env.step(zeros(env))
+        for row in np.flatnonzero(truncated):
+            ends[row].append(step + 1)
+    assert [row[0] for row in ends] == [288, 216, 144, 72]
+    assert all(row[1] - row[0] == 288 for row in ends)
+
+
+def test_initial_fills_are_uniform_between_reserve_and_top(day_spec):
+    fleet = replace(day_spec.fleet, homes=200, battery_share=1.0)
+    env = FleetVectorEnv(replace(day_spec, fleet=fleet), 50, dtype="float64")
+    env.reset(seed=0)
+    reserve, capacity = env.fleet.agreement.reserve_kwh, env.fleet.battery.capacity_kwh
+    fill = (env.energy_kwh - reserve) / (capacity - reserve)
+    assert fill.min() >= 0.0
+    assert fill.max() <= 1.0
+    counts = torch.histc(fill, bins=10, min=0.0, max=1.0)
+    assert (counts - 1000).abs().max() < 4.5 * 30  # 10,000 draws in ten bins
+
+
+def test_what_is_not_a_number_counts_as_leave_alone(day_spec):
+    env, other = FleetVectorEnv(day_spec, 2), FleetVectorEnv(day_spec, 2)
+    env.reset(seed=1)
+    other.reset(seed=1)
+    odd = np.full((2, len(env.action_names)), np.nan, np.float32)
+    odd[:, ::2] = np.inf
+    even = np.zeros_like(odd)
+    even[:, ::2] = 1.0
+    np.testing.assert_array_equal(env.step(odd)[0], other.step(even)[0])
+
+
+def test_an_action_that_may_not_be_written_is_taken_too(day_spec):
+    env = FleetVectorEnv(day_spec, 2)
+    env.reset(seed=1)
+    action = np.broadcast_to(np.float32(0.5), (2, len(env.action_names)))
+    assert not action.flags.writeable
+    seen, _, _, _, _ = env.step(action)
+    assert np.isfinite(seen).all()
+
+
+def test_actions_of_another_shape_are_refused(day_spec):
+    env = FleetVectorEnv(day_spec, 2)
+    env.reset(seed=1)
+    for shape in ((2, len(env.action_names) + 1), (1, len(env.action_names)), (2,)):
+        with pytest.raises(InputError, match=r"actions must be of shape \(2, "):
+            env.step(np.zeros(shape, np.float32))
+
+
+def test_everything_seen_lies_in_the_declared_space(day_spec):
+    env = FleetVectorEnv(day_spec, 3, autoreset_mode="SameStep")
+    seen, _ = env.reset(seed=0)
+    for tick in range(300):
+        assert env.observation_space.contains(seen)
+        seen, reward, terminated, truncated, _ = env.step(actions(env, tick, range(3)))
+        assert reward.dtype == np.float64
+        assert np.isfinite(reward).all()
+        assert terminated.dtype == truncated.dtype == bool
+    assert seen.dtype == np.float32
+
+
+def test_an_episode_may_start_and_last_as_told(day_spec):
+    env = FleetVectorEnv(day_spec, 2, autoreset_mode="Disabled")
+    env.reset(seed=0, options={"start_ticks": [288, 0], "episode_days": 3})
+    assert env.tick.tolist() == [288, 0]
+    for step in range(3 * 288):
+        _, _, _, truncated, _ = env.step(zeros(env))
+        assert truncated.all() == (step == 3 * 288 - 1)
+    with pytest.raises(InputError, match="the train split ends after 1152 ticks"):
+        env.step(zeros(env))
+    env.reset(options={"reset_mask": np.array([True, True]), "start_ticks": [0, 0]})
+    env.step(zeros(env))
+
+
+def test_no_action_changes_what_is_left_alone(day_spec):
+    """The deducted part of the reward does not depend on the action."""
+    envs = [FleetVectorEnv(day_spec, 2, dtype="float64") for _ in range(2)]
+    for env in envs:
+        env.reset(seed=0)
+    for tick in range(40):
+        parts = [
+            env.step(sign * actions(env, tick, range(2)))[4]["reward/left_alone"]
+            for env, sign in zip(envs, (1, -1), strict=True)
+        ]
+        np.testing.assert_array_equal(parts[0], parts[1])
 
 
 @pytest.mark.slow

@@ -1,0 +1,254 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from vpp_envs.dispatch.envelope import battery_envelope, neutral
+from vpp_envs.errors import InputError
+from vpp_envs.scenario import TICKS_PER_ISSUE, signals_at
+from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents.trained import TrainedPolicy
+from vpp_rl.export.check import broken_promises
+from vpp_rl.export.golden import difference
+from vpp_rl.export.load import load
+from vpp_rl.export.telemetry import COLUMNS
+from vpp_rl.policy import scene_of
+
+HOUR, NODES = 4, "nodes_per_mwh"
+
+
+def telemetry_of(env, row):
+    moment, fleet = env.moment, env.fleet
+    columns = [moment.energy_kwh[row], moment.load_kw[row], moment.solar_available_kw[row]]
+    columns += [fleet.solar_kw, *fleet.battery, *fleet.agreement[:3]]
+    return dict(zip(COLUMNS, (column.numpy() for column in columns), strict=True))
+
+
+def signals_of(env, row, controller):
+    market = env.scenario.market
+    seen = signals_at(market, env.tick[row : row + 1])
+    values = [float(one) for one in (*seen[:4], *seen[5:])]
+    names = [field.name for field in controller.manifest.signals]
+    nodes = market.forecast.nodes_per_mwh[env.tick[row] // TICKS_PER_ISSUE]
+    return dict(zip(names, values, strict=True)) | {NODES: nodes.numpy()}
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_the_exported_controller_gives_what_the_environment_dispatches(exported, split):
+    env, network, folder = exported
+    env = FleetVectorEnv(env.scenario.spec, 2, dispatch=env.dispatch, split=split)
+    env.reset(seed=1, options={"start_ticks": torch.tensor([144, 288 + 220])})
+    controller, policy = load(folder), TrainedPolicy(network, env.dispatch, "apg")
+    has_battery = env.fleet.battery.discharge_kw > 0
+    unknown = (has_battery & (env.fleet.cohort < 0)).numpy()
+    assert (~has_battery).any()
+    assert unknown.any() == (split == "validation")
+    known = ~unknown
+    for _ in range(40):
+        wanted = policy.act(scene_of(env))
+        for row in range(2):
+            table = controller.dispatch(telemetry_of(env, row), signals_of(env, row, controller))
+            power_kw = wanted.battery_kw[row].numpy()
+            # Powers of 10 kW in float32, whose sums run in another order: 2e-5 is 2e-6 of them.
+            np.testing.assert_allclose(table.battery_kw[known], power_kw[known], atol=2e-5)
+            available_kw = env.moment.solar_available_kw[row].numpy()
+            solar_kw = np.minimum(table.solar_limit_kw, available_kw)
+            np.testing.assert_allclose(solar_kw, wanted.solar_output_kw[row], atol=1e-6)
+        env.step_set_points(wanted)
+
+
+def test_a_battery_of_an_unknown_class_is_left_alone(exported, draw):
+    env, _, folder = exported
+    assert env.scenario.cohort_names == ("battery_1h", "battery_2h")
+    telemetry, signals = draw(200)
+    telemetry[:, 6] = (telemetry[:, 4] - telemetry[:, 10]) / 4.0  # four usable hours each
+    telemetry[:, 0] = telemetry[:, 10] * 0.9  # below the reserve: alone means recharging
+    signals["price_per_mwh"] = 9_000.0
+    table = load(folder).dispatch(telemetry, signals)
+    alone_kw = neutral(torch.from_numpy(table.low_kw), torch.from_numpy(table.high_kw))
+    np.testing.assert_array_equal(table.battery_kw, alone_kw)
+    assert (table.battery_kw > 0).any()
+
+
+def test_every_set_point_lies_in_the_envelope_of_the_world(exported, draw):
+    controller = load(exported[2])
+    for homes in (1, 30, 1000):
+        telemetry, signals = draw(homes)
+        table = controller.dispatch(telemetry, signals)
+        column = dict(zip(COLUMNS, telemetry.double().T, strict=True))
+        solar_kw = torch.minimum(
+            torch.from_numpy(table.solar_limit_kw).double(), column["solar_available_kw"]
+        )
+        battery = type(exported[0].fleet.battery)(*telemetry.double().T[4:10])
+        agreement = type(exported[0].fleet.agreement)(*telemetry.double().T[10:13], solar_kw)
+        site_kw = column["load_kw"] - solar_kw
+        exact = battery_envelope(column["energy_kwh"], site_kw, battery, agreement, 1 / 12)
+        assert (table.battery_kw >= exact.low_kw.numpy() - 1e-4).all()
+        assert (table.battery_kw <= exact.high_kw.numpy() + 1e-4).all()
+        assert broken_promises(telemetry, table, 1 / 12) == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "number"),
+    [
+        (0, np.nan),
+        (1, np.inf),
+        (2, -np.inf),
+        (3, np.nan),
+        (4, 1e9),
+        (5, -1.0),
+        (7, 0.0),
+        (7, 95.0),
+        (12, np.nan),
+    ],
+)
+def test_a_home_with_an_impossible_number_does_not_touch_the_others(exported, draw, column, number):
+    # A target is a sum of 100 kW and more, in float32; the home at the margin takes what it is off.
+    atol_kw = {"value_curve": 1e-6, "cohort_power": 5e-5}[exported[0].dispatch]
+    controller = load(exported[2])
+    telemetry, signals = draw(60)
+    sick = telemetry.clone()
+    sick[7, column] = number
+    table = controller.dispatch(sick, signals)
+    rest = np.arange(60) != 7
+    without = controller.dispatch(telemetry[rest], signals)
+    for name in ("battery_kw", "solar_limit_kw", "low_kw", "high_kw"):
+        np.testing.assert_allclose(getattr(table, name)[rest], getattr(without, name), atol=atol_kw)
+    assert table.valid.tolist() == rest.tolist()
+
+
+def test_a_home_that_is_left_alone_keeps_its_solar(exported, draw):
+    controller = load(exported[2])
+    telemetry, signals = draw(3)
+    telemetry[:, 3] = torch.tensor([6.0, 7.0, 8.0])
+    telemetry[0, 1], telemetry[1, 3] = float("nan"), float("nan")
+    signals["price_per_mwh"] = -1000.0  # the others may have to stop theirs
+    table = controller.dispatch(telemetry, signals)
+    assert table.battery_kw[:2].tolist() == [0.0, 0.0]
+    assert table.solar_limit_kw[0] == 6.0
+    assert np.isnan(table.solar_limit_kw[1])
+
+
+def test_a_new_forecast_brings_new_curves_even_in_the_same_array(exported, draw):
+    controller = load(exported[2])
+    telemetry, signals = draw(100)
+    nodes = signals[NODES].copy()
+    first = controller.dispatch(telemetry, signals | {NODES: nodes})
+    nodes *= 30.0
+    second = controller.dispatch(telemetry, signals | {NODES: nodes})
+    assert not np.array_equal(first.battery_kw, second.battery_kw)
+    fresh = load(exported[2]).dispatch(telemetry, signals | {NODES: nodes})
+    np.testing.assert_array_equal(second.battery_kw, fresh.battery_kw)
+
+
+def test_set_points_expire_after_the_control_interval(exported, draw):
+    telemetry, signals = draw(1)
+    controller = load(exported[2])
+    table = controller.dispatch(telemetry, signals, np.datetime64("2026-07-01T00:00"))
+    assert table.valid_from == np.datetime64("2026-07-01T00:00")
+    assert table.valid_until == np.datetime64("2026-07-01T00:05")
+    by_the_clock = controller.dispatch(telemetry, signals)
+    age = np.datetime64("now", "ms") - by_the_clock.valid_from
+    assert np.timedelta64(0, "ms") <= age < np.timedelta64(10, "s")
+
+
+def test_many_small_fleets_and_a_large_one_are_the_same_homes_apart_from_sums(one_artifact, draw):
+    # In value_curve mode homes share only the observation, so that a fleet twice is the same.
+    controller = load(one_artifact)
+    telemetry, signals = draw(50)
+    once = controller.dispatch(telemetry, signals)
+    twice = controller.dispatch(torch.cat([telemetry, telemetry]), signals)
+    np.testing.assert_allclose(twice.battery_kw[:50], once.battery_kw, atol=1e-6)
+    np.testing.assert_array_equal(twice.battery_kw[:50], twice.battery_kw[50:])
+
+
+def test_a_fresh_process_loads_and_dispatches_without_the_training_libraries(one_artifact):
+    code = (
+        "import sys, numpy as np\n"
+        "from vpp_rl.export import load\n"
+        "controller = load(sys.argv[1])\n"
+        "signals = {f.name: f.low + 1 for f in controller.manifest.signals}\n"
+        "telemetry = np.ones((3, len(controller.manifest.telemetry)))\n"
+        "table = controller.dispatch(telemetry, signals | {'nodes_per_mwh': np.ones((48, 11))})\n"
+        "assert table.valid.all() and len(table.battery_kw) == 3\n"
+        "names = ('stable_baselines3', 'hydra', 'omegaconf', 'ray', 'tensorboard', 'highspy')\n"
+        "print([name for name in names if name in sys.modules])"
+    )
+    command = [sys.executable, "-W", "error", "-c", code, str(one_artifact)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
+
+
+def cut(content):
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        ("controller.pt", cut, "controller.pt does not match its manifest"),
+        ("controller.pt", lambda b: b[:-1] + b"x", "controller.pt does not match its manifest"),
+        ("golden.npz", lambda b: b + b"x", "golden.npz does not match its manifest"),
+        ("README.md", lambda b: b"", "README.md does not match its manifest"),
+        ("manifest.json", cut, "is not a manifest"),
+        ("manifest.json", lambda b: b"[1]", "is not a manifest"),
+        ("manifest.json", lambda b: b"\xff\xfe", "is not a manifest"),
+        (
+            "manifest.json",
+            lambda b: b.replace(b'"schema_version": 1', b'"schema_version": 9'),
+            "has schema_version 9, this vpp-rl reads 1",
+        ),
+        ("manifest.json", lambda b: b.replace(b'"region"', b'"place"'), "manifest.json: region"),
+        ("manifest.json", lambda b: b.replace(b'"SA1"', b'"NSW1"'), "does not describe control"),
+        (
+            "manifest.json",
+            lambda b: b.replace(b'"load_kw"', b'"x"').replace(b'"energy_kwh"', b'"load_kw"'),
+            "does not describe controller.pt",
+        ),
+    ],
+)
+def test_damage_is_named_and_nothing_is_loaded(artifact, name, change, sentence, monkeypatch):
+    monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("loaded"))
+    path = artifact / name
+    changed = change(path.read_bytes())
+    assert changed != path.read_bytes()
+    path.write_bytes(changed)
+    with pytest.raises(InputError, match=sentence.replace(".", r"\.")):
+        load(artifact)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "controller.pt", "golden.npz", "README.md"])
+def test_a_missing_file_is_named(artifact, name):
+    (artifact / name).unlink()
+    with pytest.raises(InputError, match=rf"{name} is missing"):
+        load(artifact)
+
+
+def test_a_manifest_that_vouches_for_fewer_files_is_refused(artifact):
+    path = artifact / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"] = [one for one in manifest["files"] if one["name"] != "controller.pt"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="files are"):
+        load(artifact)
+
+
+def test_a_folder_that_is_no_artifact_is_named(tmp_path):
+    with pytest.raises(InputError, match="export` wrote"):
+        load(tmp_path)
+    with pytest.raises(InputError, match="nowhere"):
+        load(tmp_path / "nowhere")
+
+
+def test_difference_does_not_overlook_what_is_no_number():
+    telemetry = torch.ones(2, 13)
+    answer = torch.zeros(2, 5)
+    spoiled = answer.clone()
+    spoiled[1, 0] = float("nan")
+    assert difference(answer, answer, telemetry) == 0.0
+    assert difference(spoiled, spoiled, telemetry) == 0.0
+    assert difference(spoiled, answer, telemetry) == float("inf")

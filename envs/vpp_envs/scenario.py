@@ -21,7 +21,7 @@ from vpp_envs.signals.synthetic.weather import solar_table
 SPLITS = ("train", "validation", "test")
 TICKS_PER_ISSUE = 6
 _UNSEEN_HOMES = 1_000_000  # homes of validation and test have ids from here on
-_CHUNK = 8192
+_CHUNK = 512  # rows at once: what a core's own cache holds
 
 
 @dataclass(frozen=True)

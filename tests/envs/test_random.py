@@ -56,6 +56,14 @@ def test_plain_integers_give_the_same_bits_as_tensors():
     assert draw_bits(7, 0, 12, 345, 2).item() == reference_bits(7, 0, 12, 345, 2)
 
 
+def test_a_large_table_equals_its_rows_drawn_one_by_one():
+    home, tick = torch.arange(70), torch.arange(2000).unsqueeze(-1)
+    table = normal(3, 1, home, tick, Purpose.LOAD)
+    assert table.shape == (2000, 70)
+    rows = [normal(3, 1, home, row, Purpose.LOAD) for row in range(0, 2000, 97)]
+    assert torch.equal(table[::97], torch.stack(rows))
+
+
 def scripted_draw(
     seed: Tensor, episode: Tensor, home: Tensor, tick: Tensor, purpose: int, table: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """The pure functions of the environment's step, and their fusion by `torch.compile`."""
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -63,8 +64,31 @@ def kernels(dispatch: str, compile: bool) -> Kernels:
 
     if not compile:
         return Kernels(command, play, look)
-    fuse: Callable[[Any], Any] = torch.compile(fullgraph=True, dynamic=False)
-    return Kernels(fuse(command), fuse(play), fuse(look))
+    return Kernels(_fused(command), _fused(play), _fused(look))
+
+
+def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function for the shapes of its first call.
+
+    torch counts the shapes by code object and gives up at the ninth, so that each environment
+    compiles a copy of its own. Of the checks before every call, those of the arguments stay; that
+    no function of these modules was replaced meanwhile would cost a tenth of a small step.
+    """
+    assert isinstance(function, FunctionType)
+    own = FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    fused: Callable[..., Any] = torch.compile(
+        own,
+        fullgraph=True,
+        dynamic=False,
+        options={"guard_filter_fn": torch.compiler.skip_guard_on_globals_unsafe},
+    )
+    return fused
 
 
 def play(

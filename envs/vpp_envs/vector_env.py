@@ -235,7 +235,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
                 after its end.
         """
         ticks = len(self.tables.features)
-        if bool((tick >= ticks).any()):
+        if int(tick.max()) >= ticks:
             # The tables would stand still at their last row, and a frozen price is easy money.
             raise InputError(
                 f"the {self.scenario.split} split ends after {ticks} ticks, and a row steps on: "

@@ -193,13 +193,13 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         else:
             totals = self._pass_all(played)
         self.last = (set_points, totals)
-        parts = [p.cpu() for p in reward_parts(totals, self.rated_kw, self.reward_scale)]
-        reward = torch.stack(parts).sum(0).numpy()
+        parts = torch.stack(reward_parts(totals, self.rated_kw, self.reward_scale)).cpu()
+        reward = parts.sum(0).numpy()
         self._return += reward
         self._ended = self._age >= self._length
         truncated = self._ended.numpy().copy()
         info: dict[str, Any] = {
-            f"reward/{name}": part.numpy() for name, part in zip(REWARD_PARTS, parts, strict=True)
+            f"reward/{name}": part for name, part in zip(REWARD_PARTS, parts.numpy(), strict=True)
         }
         if truncated.any():
             info["episode_return"] = self._return.copy()

@@ -86,7 +86,13 @@ def _table() -> "Table":
     from rich import box
     from rich.table import Table
 
-    table = Table(title="Simulator", title_justify="left", box=box.SIMPLE)
+    table = Table(
+        title="Simulator",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for name in ("rows x homes", "what", "eager", "compiled", "goal", "GB/s", "MiB"):
         table.add_column(name, justify="left" if name == "what" else "right", no_wrap=True)
     return table

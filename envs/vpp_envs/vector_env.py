@@ -217,7 +217,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _pass_some(self, played: Played, active: Tensor) -> Totals:
         """Next-step autoreset: rows that ended start anew, and ignore their action."""
-        self._refuse_past_the_end(self.tick[active])
+        self._refuse_past_the_end(self.tick * active)
         served = active.to(self.device)
         self.energy_kwh = torch.where(served.unsqueeze(-1), played.energy_kwh, self.energy_kwh)
         self.tick = self.tick + active

@@ -1,7 +1,6 @@
 """The environment: many scenarios of one fleet side by side, with the only step."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -10,48 +9,22 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from vpp_envs.dispatch.modes import action_names, dispatch_mode
-from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.modes import action_names
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.fleet.sampling import cast_fleet
-from vpp_envs.observation import OBSERVATION_LIMIT, fleet_features, observe
+from vpp_envs.kernels import Played, Rows, kernels, moment_of, serve
+from vpp_envs.observation import OBSERVATION_LIMIT
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.reward import REWARD_PARTS, reward_parts
-from vpp_envs.scenario import (
-    TICKS_PER_ISSUE,
-    Scenario,
-    ScenarioSpec,
-    build_scenario,
-    scenario_spec,
-)
+from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario, scenario_spec
 from vpp_envs.simulator import SetPoints
-from vpp_envs.transition import Totals, advance, total
+from vpp_envs.transition import Totals
+
+__all__ = ["FleetVectorEnv", "Rows", "Stepped", "moment_of", "serve"]
 
 # Observations, rewards, terminated, truncated, infos; a row each.
 Stepped = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-
-
-class Rows(NamedTuple):
-    """Rows of the scenario's tables at one tick of each environment."""
-
-    price_per_kwh: Tensor  # (B, 1)
-    curve: Tensor  # (B, C, F)
-    features: Tensor  # (B, F)
-    load_pu: Tensor  # (B, K)
-    solar_pu: Tensor  # (B, K)
-
-
-def moment_of(energy_kwh: Tensor, rows: Rows, fleet: Fleet) -> Moment:
-    """Scale the rows of the tables to the homes of the fleet."""
-    return Moment(
-        energy_kwh,
-        fleet.load_mean_kw * rows.load_pu.index_select(-1, fleet.load_archetype),
-        fleet.solar_kw * rows.solar_pu.index_select(-1, fleet.solar_archetype),
-        rows.price_per_kwh,
-        rows.curve,
-    )
 
 
 class FleetVectorEnv(VectorEnv[Any, Any, Any]):
@@ -143,7 +116,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self.rated_kw = float(rating_kw.double().sum())
         self._stagger = stagger
         self.tables = self._load_tables()
-        self._act, self._serve, self._look = _kernels(dispatch, compile)
+        self._kernels = kernels(dispatch, compile)
         self._seeds = torch.zeros(num_envs, dtype=torch.int64)
         self._seeded = False
         self._episodes = torch.zeros(num_envs, dtype=torch.int64)
@@ -197,66 +170,81 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
                 f"actions must be of shape {self.action_space.shape} (rows, components), "
                 f"got {tuple(action.shape)}."
             )
-        action = torch.nan_to_num(action, nan=0.0, posinf=1.0, neginf=-1.0).clamp(-1.0, 1.0)
-        set_points = self._act(action, self.moment, self.fleet, self.scenario.dt_h)
-        return self.step_set_points(set_points)
+        set_points, played = self._kernels.command(
+            action, self.moment, self._ahead(), self.tables, self.fleet, self.scenario.dt_h
+        )
+        return self._close(set_points, played)
 
     def step_set_points(self, set_points: SetPoints) -> Stepped:
         """Advance all rows by one control interval with set-points, whoever made them."""
-        if self.autoreset_mode is AutoresetMode.NEXT_STEP and bool(self._ended.any()):
-            return self._step_some(set_points, ~self._ended)
-        energy_kwh, totals = self._serve(set_points, self.moment, self.fleet, self.scenario.dt_h)
-        self.last = (set_points, totals)
-        return self._close(energy_kwh, totals, torch.ones(self.num_envs, dtype=torch.bool))
-
-    def _step_some(self, set_points: SetPoints, active: Tensor) -> Stepped:
-        """Next-step autoreset: rows that ended start anew, and ignore their action."""
-        energy_kwh, totals = self._serve(set_points, self.moment, self.fleet, self.scenario.dt_h)
-        served = active.to(self.device)
-        totals = Totals(*(torch.where(served, t, torch.zeros_like(t)) for t in totals))
-        self.last = (set_points, totals)
-        self._episodes[~active] += 1
-        return self._close(energy_kwh, totals, active)
-
-    def _close(self, energy_kwh: Tensor, totals: Totals, active: Tensor) -> Stepped:
-        """Move the clock, reward, and restart what the autoreset mode restarts.
-
-        Raises:
-            InputError: A row is past the last day of the split: it was given too late a start or
-                too long an episode, or was stepped on after its end.
-        """
-        ticks = len(self.tables.features)
-        if int((self.tick * active).max()) >= ticks:
-            # The tables would stand still at their last row, and a frozen price is easy money.
-            raise InputError(
-                f"the {self.scenario.split} split ends after {ticks} ticks, and a row steps on: "
-                "reset it, or give it an earlier start_ticks or fewer episode_days."
-            )
-        self.energy_kwh = torch.where(
-            active.to(self.device).unsqueeze(-1), energy_kwh, self.energy_kwh
+        played = self._kernels.play(
+            set_points, self.moment, self._ahead(), self.tables, self.fleet, self.scenario.dt_h
         )
-        self.tick = self.tick + active
-        self._age = self._age + active
-        if not bool(active.all()):
-            self._start(~active, None, first=False)
-        parts = reward_parts(totals, self.rated_kw, self.reward_scale)
-        reward = torch.stack(parts).sum(0).cpu().numpy()
+        return self._close(set_points, played)
+
+    def _ahead(self) -> Tensor:
+        """Tick of each row after this step, where the homes live, (B,)."""
+        return (self.tick + 1).to(self.device)
+
+    def _close(self, set_points: SetPoints, played: Played) -> Stepped:
+        """Move the clock, reward, and restart what the autoreset mode restarts."""
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP and bool(self._ended.any()):
+            totals = self._pass_some(played, ~self._ended)
+        else:
+            totals = self._pass_all(played)
+        self.last = (set_points, totals)
+        parts = torch.stack(reward_parts(totals, self.rated_kw, self.reward_scale)).cpu()
+        reward = parts.sum(0).numpy()
         self._return += reward
         self._ended = self._age >= self._length
         truncated = self._ended.numpy().copy()
         info: dict[str, Any] = {
-            f"reward/{name}": part.cpu().numpy()
-            for name, part in zip(REWARD_PARTS, parts, strict=True)
+            f"reward/{name}": part for name, part in zip(REWARD_PARTS, parts.numpy(), strict=True)
         }
         if truncated.any():
             info["episode_return"] = self._return.copy()
             if self.autoreset_mode is AutoresetMode.SAME_STEP:
                 self._finish_rows(info, truncated)
-        return self._observation(), reward, np.zeros(self.num_envs, bool), truncated, info
+        return self._seen(), reward, np.zeros(self.num_envs, bool), truncated, info
+
+    def _pass_all(self, played: Played) -> Totals:
+        """The interval has passed for all rows."""
+        self._refuse_past_the_end(self.tick)
+        self.energy_kwh, totals, self.moment, self.observation = played
+        self.tick = self.tick + 1
+        self._age = self._age + 1
+        return totals
+
+    def _pass_some(self, played: Played, active: Tensor) -> Totals:
+        """Next-step autoreset: rows that ended start anew, and ignore their action."""
+        self._refuse_past_the_end(self.tick * active)
+        served = active.to(self.device)
+        self.energy_kwh = torch.where(served.unsqueeze(-1), played.energy_kwh, self.energy_kwh)
+        self.tick = self.tick + active
+        self._age = self._age + active
+        self._episodes[~active] += 1
+        self._start(~active, None, first=False)
+        self._observation()
+        return Totals(*(torch.where(served, t, torch.zeros_like(t)) for t in played.totals))
+
+    def _refuse_past_the_end(self, tick: Tensor) -> None:
+        """Refuse to step rows that are at these ticks, if one is past the last day of the split.
+
+        Raises:
+            InputError: A row was given too late a start or too long an episode, or was stepped on
+                after its end.
+        """
+        ticks = len(self.tables.features)
+        if int(tick.max()) >= ticks:
+            # The tables would stand still at their last row, and a frozen price is easy money.
+            raise InputError(
+                f"the {self.scenario.split} split ends after {ticks} ticks, and a row steps on: "
+                "reset it, or give it an earlier start_ticks or fewer episode_days."
+            )
 
     def _finish_rows(self, info: dict[str, Any], truncated: np.ndarray) -> None:
         """Same-step autoreset: keep the last observation in the infos, and start anew."""
-        last = self._observation()
+        last = self._seen()
         final = np.full(self.num_envs, None, dtype=object)
         for row in np.flatnonzero(truncated):
             final[row] = last[row].copy()
@@ -265,6 +253,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         mask = torch.from_numpy(truncated)
         self._episodes[mask] += 1
         self._start(mask, None, first=False)
+        self._observation()
 
     def _take_seeds(self, seed: int | list[int | None], mask: Tensor) -> None:
         """Row i gets seed + i, or the i-th of a list."""
@@ -283,33 +272,35 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self, mask: Tensor, start_ticks: Tensor | np.ndarray | list[int] | None, first: bool
     ) -> None:
         """Begin the episodes of the masked rows."""
+        rows = mask.nonzero().squeeze(-1)
+        seeds, episodes = self._seeds[rows], self._episodes[rows]
         days = self._first_days()
-        share = uniform(self._seeds, self._episodes, 0, 0, Purpose.START_DAY)
+        share = uniform(seeds, episodes, 0, 0, Purpose.START_DAY)
         tick = days[(share * len(days)).to(torch.int64)]
         if start_ticks is not None:
-            tick = torch.as_tensor(start_ticks, dtype=torch.int64)
-        age = torch.zeros_like(self._age)
+            named = torch.as_tensor(start_ticks, dtype=torch.int64)
+            tick = named.expand(self.num_envs)[rows]
+        age = torch.zeros_like(tick)
         if first and self.num_envs > 1:
             # Rows with the same seed live the same days, so they are of the same age.
-            seeds, age = torch.unique(self._seeds, return_inverse=True)
-            age = age * self.scenario.episode_ticks // len(seeds)
-        fill = uniform(
-            self._seeds.unsqueeze(-1),
-            self._episodes.unsqueeze(-1),
-            self.scenario.fleet.home_id,
-            0,
-            Purpose.INITIAL_FILL,
-        )
-        reserve = self.scenario.fleet.agreement.reserve_kwh
-        energy = reserve + fill * (self.scenario.fleet.battery.capacity_kwh - reserve)
-        energy = torch.maximum(
-            energy.to(self.device, self.dtype), self.fleet.agreement.reserve_kwh
-        ).minimum(self.fleet.battery.capacity_kwh)
-        self.energy_kwh = torch.where(mask.to(self.device).unsqueeze(-1), energy, self.energy_kwh)
-        self.tick = torch.where(mask, tick + age, self.tick)
-        self._age = torch.where(mask, age, self._age)
+            different, rank = torch.unique(self._seeds, return_inverse=True)
+            age = (rank * self.scenario.episode_ticks // len(different))[rows]
+        energy = self._first_energy(seeds.unsqueeze(-1), episodes.unsqueeze(-1))
+        self.energy_kwh = self.energy_kwh.index_copy(0, rows.to(self.device), energy)
+        self.tick = self.tick.index_copy(0, rows, tick + age)
+        self._age = self._age.index_copy(0, rows, age)
         self._ended = self._ended & ~mask
         self._return[mask.numpy()] = 0.0
+
+    def _first_energy(self, seeds: Tensor, episodes: Tensor) -> Tensor:
+        """Stored energy at the start of episodes, uniform between reserve and top. [kWh]"""
+        fleet = self.scenario.fleet
+        reserve = fleet.agreement.reserve_kwh
+        fill = uniform(seeds, episodes, fleet.home_id, 0, Purpose.INITIAL_FILL)
+        energy = reserve + fill * (fleet.battery.capacity_kwh - reserve)
+        return torch.maximum(
+            energy.to(self.device, self.dtype), self.fleet.agreement.reserve_kwh
+        ).minimum(self.fleet.battery.capacity_kwh)
 
     def _first_days(self) -> Tensor:
         """Start ticks from which an episode stays inside the split."""
@@ -333,19 +324,15 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         )
 
     def _observation(self) -> np.ndarray:
-        """Look up the rows of the tables, and observe."""
-        tick = self.tick.clamp(max=len(self.tables.features) - 1).to(self.device)
-        tables = self.tables
-        rows = Rows(
-            tables.price_per_kwh.index_select(0, tick),
-            tables.curve.index_select(0, torch.div(tick, TICKS_PER_ISSUE, rounding_mode="floor")),
-            tables.features.index_select(0, tick),
-            tables.load_pu.index_select(0, tick),
-            tables.solar_pu.index_select(0, tick),
+        """Look at the homes as they are now."""
+        self.moment, self.observation = self._kernels.look(
+            self.energy_kwh, self.tick.to(self.device), self.tables, self.fleet, self.scenario.dt_h
         )
-        self.moment, observation = self._look(self.energy_kwh, rows, self.fleet, self.scenario.dt_h)
-        self.observation = observation
-        seen: np.ndarray = observation.to("cpu", torch.float32).numpy()
+        return self._seen()
+
+    def _seen(self) -> np.ndarray:
+        """The observation as Gymnasium wants it, (B, F)."""
+        seen: np.ndarray = self.observation.to("cpu", torch.float32).numpy()
         return seen
 
     def render(self) -> tuple[str, ...] | None:
@@ -368,32 +355,3 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
                 f"batteries {battery:+9.1f} kW  stored {fill:4.0%}"
             )
         return tuple(lines)
-
-
-def _kernels(
-    dispatch: str, compile: bool
-) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """The three pure functions of a step: act, serve, look; fused if asked."""
-    mode = dispatch_mode(dispatch)
-
-    def act(action: Tensor, moment: Moment, fleet: Fleet, dt_h: float) -> SetPoints:
-        return mode(action, moment, fleet, dt_h, 0.0)
-
-    if not compile:
-        return act, serve, look
-    fuse = torch.compile(fullgraph=True, dynamic=False)
-    return fuse(act), fuse(serve), fuse(look)
-
-
-def serve(
-    set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float
-) -> tuple[Tensor, Totals]:
-    """Serve set-points, settle, and sum over the homes."""
-    outcome, ledger = advance(set_points, moment, fleet, dt_h)
-    return outcome.energy_kwh, total(outcome, ledger, moment, dt_h)
-
-
-def look(energy_kwh: Tensor, rows: Rows, fleet: Fleet, dt_h: float) -> tuple[Moment, Tensor]:
-    """Scale the tables to the homes, and observe."""
-    moment = moment_of(energy_kwh, rows, fleet)
-    return moment, observe(rows.features, fleet_features(moment, fleet, dt_h))

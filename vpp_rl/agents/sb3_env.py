@@ -44,21 +44,15 @@ class FleetVecEnv(VecEnv):
             )
         self.env = env  # before the base class asks it for its render mode
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
-        self._mean, self._scale = mean.numpy(), scale.numpy()
+        self._mean, self._scale = mean.float().numpy(), scale.float().numpy()
         self._gamma, self._shaping, self._group = gamma, shaping, group
         self._actions: np.ndarray | None = None
         self._steps = np.zeros(env.num_envs, dtype=int)
         self._potential = np.zeros(env.num_envs)
         names = env.observation_names
-        self._fill_at = [names.index(f"{c}/fill_mean") for c in env.scenario.cohort_names]
-        battery, agreement = env.scenario.fleet.battery, env.scenario.fleet.agreement
-        usable = battery.capacity_kwh - agreement.reserve_kwh
-        self._usable_kwh = torch.stack(
-            [
-                usable[env.scenario.fleet.cohort == index].sum()
-                for index in range(len(env.scenario.cohorts))
-            ]
-        )
+        fills = [names.index(f"{c}/fill_mean") for c in env.scenario.cohort_names]
+        self._fill_at = np.array(fills, dtype=int)  # typed: there may be no cohort
+        self._worth = _worth_by_fill(env)
 
     def reset(self) -> np.ndarray:
         """Start all rows."""
@@ -69,7 +63,7 @@ class FleetVecEnv(VecEnv):
         observation, _ = self.env.reset(seed=seeds)
         self._reset_seeds()
         self._steps[:] = 0
-        self._potential = self._stored_value(observation, self.env.moment.curve)
+        self._potential = self._stored_value(observation, self.env.tick.numpy())
         return self._normal(observation)
 
     def step_async(self, actions: np.ndarray) -> None:
@@ -79,18 +73,18 @@ class FleetVecEnv(VecEnv):
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """Advance all rows by one control interval."""
         assert self._actions is not None
-        ends_at = self.env.tick + 1
+        ends_at = self.env.tick.numpy() + 1
         observation, reward, _, truncated, info = self.env.step(self._actions)
         self._steps += 1
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        stored = self._stored_value(observation, self.env.moment.curve)
+        stored = self._stored_value(observation, self.env.tick.numpy())
         after = stored.copy()
         ended = np.flatnonzero(truncated)
         if len(ended):
             # The environment stands in the new episode already: the old one's last potential is
             # read from the tables, or it would pay to sell out at the last step.
             last = np.stack(info["final_obs"][ended])
-            after[ended] = self._stored_value(last, self._curve_at(ends_at[ended]))
+            after[ended] = self._stored_value(last, ends_at[ended])
         for row in ended:
             infos[row] = {
                 "terminal_observation": self._normal(info["final_obs"][row]),
@@ -105,34 +99,24 @@ class FleetVecEnv(VecEnv):
         reward = (groups - groups.mean(axis=1, keepdims=True)).reshape(-1)
         return self._normal(observation), reward.astype(np.float32), truncated, infos
 
-    def _curve_at(self, tick: Tensor) -> Tensor:
-        """Water value that the environment shows at some ticks, (B, C, F)."""
-        tables = self.env.tables
-        issue = tick.clamp(max=len(tables.features) - 1) // TICKS_PER_ISSUE
-        return tables.curve[issue.to(tables.curve.device)]
-
-    def _stored_value(self, observation: np.ndarray, curve: Tensor) -> np.ndarray:
+    def _stored_value(self, observation: np.ndarray, tick: np.ndarray) -> np.ndarray:
         """Water value of the stored energy by cohort mean, in units of the reward, (B,)."""
         if not self._shaping:
             return np.zeros(len(observation))
-        curve = curve.double()
-        points = curve.shape[-1]
-        area = torch.cumulative_trapezoid(curve, dx=1.0 / (points - 1), dim=-1)
-        area = torch.nn.functional.pad(area, (1, 0))
-        at = torch.from_numpy(observation[:, self._fill_at]).double() * (points - 1)
-        cell = at.floor().clamp(0.0, points - 2.0)
-        left = torch.gather(area, -1, cell.to(torch.int64).unsqueeze(-1)).squeeze(-1)
-        right = torch.gather(area, -1, cell.to(torch.int64).unsqueeze(-1) + 1).squeeze(-1)
-        value = (left + (at - cell) * (right - left)) * self._usable_kwh
-        factor = self.env.reward_scale / self.env.rated_kw
-        stored: np.ndarray = (value.sum(-1) * factor).numpy()
+        issues, cohorts, points = self._worth.shape
+        issue = np.minimum(tick // TICKS_PER_ISSUE, issues - 1)
+        first = (issue[:, None] * cohorts + np.arange(cohorts)) * points
+        at = observation[:, self._fill_at].astype(np.float64) * (points - 1)
+        cell = np.minimum(at.astype(np.int64), points - 2)
+        left = self._worth.take(first + cell)
+        right = self._worth.take(first + cell + 1)
+        stored: np.ndarray = (left + (at - cell) * (right - left)).sum(-1)
         return stored
 
     def _normal(self, observation: np.ndarray) -> np.ndarray:
         """Normalise as the policy network will."""
         normal: np.ndarray = (observation - self._mean) * self._scale
-        clipped: np.ndarray = np.clip(normal, -10.0, 10.0).astype(np.float32)
-        return clipped
+        return normal.clip(-10.0, 10.0, out=normal)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -162,3 +146,21 @@ class FleetVecEnv(VecEnv):
     def get_images(self) -> Sequence[np.ndarray | None]:
         """There are no images."""
         return [None] * self.num_envs
+
+
+def _worth_by_fill(env: FleetVectorEnv) -> np.ndarray:
+    """Water value of what a cohort has stored at each fill of the curve, (I, C, F) float64.
+
+    The area under the tabulated curve up to that fill, in units of the reward.
+    """
+    scenario = env.scenario
+    battery, agreement = scenario.fleet.battery, scenario.fleet.agreement
+    usable = battery.capacity_kwh - agreement.reserve_kwh
+    usable_kwh = torch.stack(
+        [usable[scenario.fleet.cohort == index].sum() for index in range(len(scenario.cohorts))]
+    )
+    curve = env.tables.curve.cpu().double()
+    area = torch.cumulative_trapezoid(curve, dx=1.0 / (curve.shape[-1] - 1), dim=-1)
+    worth = torch.nn.functional.pad(area, (1, 0)) * usable_kwh.unsqueeze(-1)
+    table: np.ndarray = (worth * (env.reward_scale / env.rated_kw)).numpy()
+    return table

@@ -145,3 +145,25 @@ def test_another_autoreset_mode_is_refused(day_spec):
     zero = torch.zeros(len(env.observation_names))
     with pytest.raises(InputError, match="autoreset_mode=SameStep, got NextStep"):
         FleetVecEnv(env, zero, zero, GAMMA, shaping=True, group=2)
+
+
+def test_every_reward_is_that_of_a_slow_reference(day_spec):
+    """r + gamma phi(s') - phi(s), less the pair's mean, phi integrated home group by home group."""
+    venv = adapter(day_spec)
+    bare = FleetVectorEnv(day_spec, ROWS, autoreset_mode="Disabled", dtype="float64")
+    venv.seed(5)
+    venv.reset()
+    seen, _ = bare.reset(seed=[5, 5, 6, 6])
+
+    def phi(seen):
+        issue = bare.tick.clamp(max=len(bare.tables.features) - 1) // 6
+        rows = zip(seen[:, venv._fill_at], issue.tolist(), strict=True)
+        return np.array([potential(bare, fills, at) for fills, at in rows])
+
+    for tick in range(DAY):  # the last one ends the episode
+        before = phi(seen)
+        _, reward, _, _ = venv.step(command(venv, tick))
+        seen, earned, _, _, _ = bare.step(command(venv, tick))
+        shaped = (earned + GAMMA * phi(seen) - before).reshape(-1, 2)
+        expected = (shaped - shaped.mean(1, keepdims=True)).reshape(-1)
+        np.testing.assert_allclose(reward, expected, rtol=1e-5, atol=1e-6)

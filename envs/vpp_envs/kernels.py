@@ -1,0 +1,149 @@
+"""The pure functions of the environment's step, and their fusion by `torch.compile`."""
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from vpp_envs.dispatch.modes import dispatch_mode
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.observation import fleet_features, observe
+from vpp_envs.scenario import TICKS_PER_ISSUE
+from vpp_envs.simulator import SetPoints
+from vpp_envs.transition import Totals, advance, total
+
+
+class Rows(NamedTuple):
+    """Rows of the scenario's tables at one tick of each environment."""
+
+    price_per_kwh: Tensor  # (B, 1)
+    curve: Tensor  # (B, C, F)
+    features: Tensor  # (B, F)
+    load_pu: Tensor  # (B, K)
+    solar_pu: Tensor  # (B, K)
+
+
+class Played(NamedTuple):
+    """One interval served, and what is seen at its end."""
+
+    energy_kwh: Tensor  # stored energy at the end, (B, N) [kWh]
+    totals: Totals  # of the interval
+    moment: Moment  # of the next interval
+    observation: Tensor  # of the next interval, (B, F)
+
+
+class Kernels(NamedTuple):
+    """The step of the environment: from an action, from set-points, and its look alone."""
+
+    command: Callable[..., tuple[SetPoints, Played]]
+    play: Callable[..., Played]
+    look: Callable[..., tuple[Moment, Tensor]]
+
+
+def kernels(dispatch: str, compile: bool) -> Kernels:
+    """Return the functions of a step; compiled, each is one graph without a Python step inside.
+
+    One graph, because at 256 rows of 64 homes every call of a compiled function costs a fifth of
+    its arithmetic: the check that all tensors are as they were when it was compiled.
+
+    Args:
+        dispatch: Name of the dispatch mode.
+        compile: Fuse with `torch.compile`, for the shapes of the first call alone.
+    """
+    mode = dispatch_mode(dispatch)
+
+    def command(
+        action: Tensor, moment: Moment, tick: Tensor, tables: Rows, fleet: Fleet, dt_h: float
+    ) -> tuple[SetPoints, Played]:
+        action = torch.nan_to_num(action, nan=0.0, posinf=1.0, neginf=-1.0).clamp(-1.0, 1.0)
+        set_points = mode(action, moment, fleet, dt_h, 0.0)
+        return set_points, play(set_points, moment, tick, tables, fleet, dt_h)
+
+    if not compile:
+        return Kernels(command, play, look)
+    return Kernels(_fused(command), _fused(play), _fused(look))
+
+
+def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function for the shapes of its first call.
+
+    torch counts the shapes by code object and gives up at the ninth, so that each environment
+    compiles a copy of its own. Of the checks before every call, those of the arguments stay; that
+    no function of these modules was replaced meanwhile would cost a tenth of a small step.
+    """
+    assert isinstance(function, FunctionType)
+    own = FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    fused: Callable[..., Any] = torch.compile(
+        own,
+        fullgraph=True,
+        dynamic=False,
+        options={"guard_filter_fn": torch.compiler.skip_guard_on_globals_unsafe},
+    )
+    return fused
+
+
+def play(
+    set_points: SetPoints, moment: Moment, tick: Tensor, tables: Rows, fleet: Fleet, dt_h: float
+) -> Played:
+    """Serve set-points for one interval, and look at the next.
+
+    Args:
+        set_points: What is asked of each home, (B, N).
+        moment: State and signals of the interval.
+        tick: Tick of the next interval, (B,).
+        tables: Tables of the scenario, (T, ...).
+        fleet: Constants, (N,).
+        dt_h: Length of the interval. [h]
+    """
+    energy_kwh, totals = serve(set_points, moment, fleet, dt_h)
+    return Played(energy_kwh, totals, *look(energy_kwh, tick, tables, fleet, dt_h))
+
+
+def serve(
+    set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float
+) -> tuple[Tensor, Totals]:
+    """Serve set-points, settle, and sum over the homes."""
+    outcome, ledger = advance(set_points, moment, fleet, dt_h)
+    return outcome.energy_kwh, total(outcome, ledger, moment, dt_h)
+
+
+def look(
+    energy_kwh: Tensor, tick: Tensor, tables: Rows, fleet: Fleet, dt_h: float
+) -> tuple[Moment, Tensor]:
+    """Look up the tables, scale them to the homes, and observe."""
+    rows = rows_at(tables, tick)
+    moment = moment_of(energy_kwh, rows, fleet)
+    return moment, observe(rows.features, fleet_features(moment, fleet, dt_h))
+
+
+def rows_at(tables: Rows, tick: Tensor) -> Rows:
+    """Rows of the tables at the ticks of B scenarios; past the end, the last."""
+    tick = tick.clamp(max=tables.features.shape[0] - 1)
+    issue = torch.div(tick, TICKS_PER_ISSUE, rounding_mode="floor")
+    return Rows(
+        tables.price_per_kwh.index_select(0, tick),
+        tables.curve.index_select(0, issue),
+        tables.features.index_select(0, tick),
+        tables.load_pu.index_select(0, tick),
+        tables.solar_pu.index_select(0, tick),
+    )
+
+
+def moment_of(energy_kwh: Tensor, rows: Rows, fleet: Fleet) -> Moment:
+    """Scale the rows of the tables to the homes of the fleet."""
+    return Moment(
+        energy_kwh,
+        fleet.load_mean_kw * rows.load_pu.index_select(-1, fleet.load_archetype),
+        fleet.solar_kw * rows.solar_pu.index_select(-1, fleet.solar_archetype),
+        rows.price_per_kwh,
+        rows.curve,
+    )

@@ -1,0 +1,112 @@
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vpp_envs.kernels import kernels, look, play, rows_at, serve
+from vpp_envs.simulator import SetPoints
+from vpp_envs.vector_env import FleetVectorEnv
+
+DT_H = 1 / 12
+
+
+@pytest.fixture
+def plant(small_spec):
+    env = FleetVectorEnv(small_spec, 3, dtype="float64")
+    env.reset(seed=4)
+    return env
+
+
+def asked(env):
+    power = 10 * torch.rand(env.energy_kwh.shape, dtype=torch.float64) - 5
+    return SetPoints(power, env.moment.solar_available_kw)
+
+
+def test_play_serves_an_interval_and_looks_at_the_next(plant):
+    wanted = asked(plant)
+    ahead = plant.tick + 1
+    played = play(wanted, plant.moment, ahead, plant.tables, plant.fleet, DT_H)
+    energy, totals = serve(wanted, plant.moment, plant.fleet, DT_H)
+    moment, observation = look(energy, ahead, plant.tables, plant.fleet, DT_H)
+    assert torch.equal(played.energy_kwh, energy)
+    assert all(torch.equal(*pair) for pair in zip(played.totals, totals, strict=True))
+    assert all(torch.equal(*pair) for pair in zip(played.moment, moment, strict=True))
+    assert torch.equal(played.observation, observation)
+
+
+def test_a_command_beyond_the_bounds_is_the_bound_and_nan_is_zero(plant):
+    command = kernels("value_curve", compile=False).command
+
+    def power(action):
+        row = torch.full((3, len(plant.action_names)), action, dtype=torch.float64)
+        set_points, _ = command(row, plant.moment, plant.tick, plant.tables, plant.fleet, DT_H)
+        return set_points.battery_kw
+
+    for odd, plain in ((5.0, 1.0), (-np.inf, -1.0), (np.nan, 0.0)):
+        assert torch.equal(power(odd), power(plain))
+
+
+def test_rows_change_with_the_tick_curves_with_the_half_hour_and_the_last_row_stays(plant):
+    tables = plant.tables
+    ticks = len(tables.features)
+    rows = rows_at(tables, torch.tensor([0, 5, 6, ticks - 1, ticks + 7]))
+    assert torch.equal(rows.features[1], tables.features[5])
+    assert torch.equal(rows.curve[1], tables.curve[0])
+    assert torch.equal(rows.curve[2], tables.curve[1])
+    assert all(torch.equal(column[3], column[4]) for column in rows)
+
+
+@pytest.fixture
+def compiler():
+    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        pytest.skip("torch.compile needs a C++ compiler")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_compiled_and_eager_environments_agree_over_the_end_of_an_episode(
+    small_spec, mode, compiler
+):
+    spec = replace(small_spec, episode_days=1)
+    eager, fused = (
+        FleetVectorEnv(spec, 4, autoreset_mode=mode, stagger=True, compile=c) for c in (False, True)
+    )
+    for env in (eager, fused):
+        env.reset(seed=0)
+    for tick in range(300):
+        action = np.random.default_rng(tick).uniform(-1, 1, (4, len(eager.action_names)))
+        # float32: a threshold of dispatch may fall on either side of the last bit of a state.
+        fused.energy_kwh = eager.energy_kwh.clone()
+        fused._observation()
+        one, two = eager.step(action), fused.step(action)
+        np.testing.assert_allclose(one[0], two[0], atol=2e-5)
+        np.testing.assert_allclose(one[1], two[1], rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(one[3], two[3])
+        assert torch.equal(eager.tick, fused.tick)
+
+
+@pytest.mark.slow
+def test_compiled_set_points_are_served_as_eager_ones(small_spec, compiler):
+    eager, fused = (
+        FleetVectorEnv(small_spec, 3, dtype="float64", compile=c) for c in (False, True)
+    )
+    for env in (eager, fused):
+        env.reset(seed=1)
+    for _ in range(20):
+        wanted = asked(eager)
+        one, two = eager.step_set_points(wanted), fused.step_set_points(wanted)
+        np.testing.assert_allclose(one[0], two[0], atol=1e-6)
+        np.testing.assert_allclose(one[1], two[1], rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(eager.energy_kwh, fused.energy_kwh, rtol=0, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_many_compiled_environments_of_different_shapes_live_in_one_process(small_spec, compiler):
+    """torch gives up after so many shapes of one function; each environment has its own."""
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for rows in (1, 2, 3):
+            env = FleetVectorEnv(small_spec, rows, compile=True)
+            seen, _ = env.reset(seed=0)
+            assert seen.shape[0] == rows

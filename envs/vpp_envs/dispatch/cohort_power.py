@@ -29,29 +29,25 @@ def cohort_power(
     site_kw = moment.load_kw - solar_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
     alone_kw = neutral(envelope.low_kw, envelope.high_kw)
-    battery_kw = alone_kw * (fleet.cohort < 0).to(alone_kw.dtype)
-    for cohort in range(cohorts):
-        member = (fleet.cohort == cohort).to(alone_kw.dtype)
-        low_kw, rest_kw, high_kw = (
-            envelope.low_kw * member,
-            alone_kw * member,
-            envelope.high_kw * member,
-        )
-        share = action[..., cohort : cohort + 1]
-        target_kw = rest_kw.sum(-1, keepdim=True)
-        target_kw = target_kw + share.clamp(min=0.0) * (high_kw - rest_kw).sum(-1, keepdim=True)
-        target_kw = target_kw - (-share).clamp(min=0.0) * (rest_kw - low_kw).sum(-1, keepdim=True)
-        # All homes move to the same side: else full batteries would charge empty ones, and every
-        # target, 0 included, would pay for losses and wear that nobody asked for.
-        battery_kw = battery_kw + level_fill(
-            target_kw,
-            moment.energy_kwh,
-            torch.where(share < 0, low_kw, rest_kw),
-            torch.where(share < 0, rest_kw, high_kw),
-            fleet,
-            dt_h,
-        )
-    return SetPoints(battery_kw, solar_kw)
+    member = fleet.cohort == torch.arange(cohorts, device=fleet.cohort.device).unsqueeze(-1)
+    low_kw = envelope.low_kw.unsqueeze(-2) * member
+    rest_kw = alone_kw.unsqueeze(-2) * member
+    high_kw = envelope.high_kw.unsqueeze(-2) * member
+    share = action[..., :cohorts].unsqueeze(-1)
+    target_kw = rest_kw.sum(-1, keepdim=True)
+    target_kw = target_kw + share.clamp(min=0.0) * (high_kw - rest_kw).sum(-1, keepdim=True)
+    target_kw = target_kw - (-share).clamp(min=0.0) * (rest_kw - low_kw).sum(-1, keepdim=True)
+    # All homes move to the same side: else full batteries would charge empty ones, and every
+    # target, 0 included, would pay for losses and wear that nobody asked for.
+    battery_kw = level_fill(
+        target_kw,
+        moment.energy_kwh.unsqueeze(-2),
+        torch.where(share < 0, low_kw, rest_kw),
+        torch.where(share < 0, rest_kw, high_kw),
+        fleet,
+        dt_h,
+    )
+    return SetPoints(torch.where(fleet.cohort < 0, alone_kw, battery_kw.sum(-2)), solar_kw)
 
 
 def level_fill(
@@ -65,10 +61,10 @@ def level_fill(
     """Share a target among batteries so that their fills meet at one water level.
 
     Home i moves towards the level phi with ``clip(g((phi - f_i) U_i / dt), low, high)``, where
-    g converts stored to AC power. phi is found by safeguarded Newton steps on the piecewise
-    linear sum, without a gradient; one last step from there carries it (implicit function
-    theorem). What rounding leaves is spread over the remaining headroom, so that the sum is the
-    target and every home stays inside its envelope.
+    g converts stored to AC power. phi is the exact root of the piecewise linear sum, without a
+    gradient; one Newton step from there carries it (implicit function theorem). What
+    rounding leaves is spread over the remaining headroom, so that the sum is the target and every
+    home stays inside its envelope.
 
     Args:
         target_kw: Sum asked of the homes, within the sums of the edges, (..., 1). [kW]
@@ -94,21 +90,51 @@ def level_fill(
 def _water_level(
     target_kw: Tensor, fill: Tensor, stored_kw: Tensor, eff: Tensor, low_kw: Tensor, high_kw: Tensor
 ) -> Tensor:
-    """Level at which the powers sum to the target, (..., 1): bisection, by Newton where it can."""
-    below = torch.full_like(target_kw, -1.0)
-    above = torch.full_like(target_kw, 2.0)
-    level = 0.5 * (below + above)
-    for _ in range(22):
-        power_kw, slope_kw = _towards(level, fill, stored_kw, eff, low_kw, high_kw)
-        error_kw = power_kw.sum(-1, keepdim=True) - target_kw
-        above = torch.where(error_kw > 0, level, above)
-        below = torch.where(error_kw > 0, below, level)
-        newton = level - error_kw / slope_kw.clamp(min=1e-9)
-        middle = 0.5 * (below + above)
-        # A Newton step is taken where it does not leave the bracket's inner half.
-        near = (newton - middle).abs() < 0.25 * (above - below)
-        level = torch.where(near & (slope_kw > 1e-9), newton, middle)
-    return level
+    """Level at which the powers sum to the target, (..., 1).
+
+    The sum is piecewise linear: its value at every breakpoint, in order, tells the piece that
+    holds the target, and on a piece the level is a ratio. Beyond the sums of the edges it is the
+    first or the last breakpoint.
+    """
+    level, bend_kw, start_kw = _breakpoints(
+        fill.double(), stored_kw.double(), eff.double(), low_kw.double(), high_kw.double()
+    )
+    level, order = torch.sort(level, dim=-1)
+    slope_kw = bend_kw.gather(-1, order).cumsum(-1)
+    # What rounding leaves of a slope of zero must not let the sum fall.
+    rise_kw = slope_kw[..., :-1].clamp(min=0.0) * (level[..., 1:] - level[..., :-1])
+    sum_kw = torch.cat([start_kw, rise_kw], -1).cumsum(-1)
+    above = (sum_kw < target_kw).sum(-1, keepdim=True).clamp(1, level.shape[-1] - 1)
+    below_kw, below = sum_kw.gather(-1, above - 1), level.gather(-1, above - 1)
+    piece_kw, piece = sum_kw.gather(-1, above) - below_kw, level.gather(-1, above) - below
+    share = (target_kw - below_kw) / piece_kw.clamp(min=1e-12)
+    return (below + share.clamp(0.0, 1.0) * piece).to(target_kw.dtype)
+
+
+def _breakpoints(
+    fill: Tensor, stored_kw: Tensor, eff: Tensor, low_kw: Tensor, high_kw: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Take the sum of the powers, as a function of the level, apart.
+
+    The power of a home leaves its lower edge, bends where the level passes its fill, because
+    charging and discharging lose on different sides, and reaches its upper edge.
+
+    Returns:
+        Levels at which the slope changes and by how much, (..., 3 N), and the sum before the
+        first of them, (..., 1). [kW]
+    """
+    # A home of almost no size would move at levels of millions, if at all: it stays where it is.
+    moves = (stored_kw > 1e-6) & (high_kw > low_kw)
+    stored_kw = stored_kw.clamp(min=1e-6)
+    first_kw = torch.where(low_kw < 0, stored_kw * eff, stored_kw / eff)
+    last_kw = torch.where(high_kw < 0, stored_kw * eff, stored_kw / eff)
+    leaves = fill + low_kw / first_kw
+    reaches = fill + high_kw / last_kw
+    bends = torch.minimum(torch.maximum(fill, leaves), reaches)
+    level = torch.stack([leaves, bends, reaches], -2) * moves.unsqueeze(-2)
+    bend_kw = torch.stack([first_kw, last_kw - first_kw, -last_kw], -2) * moves.unsqueeze(-2)
+    start_kw = torch.where(moves, low_kw, neutral(low_kw, high_kw)).sum(-1, keepdim=True)
+    return level.flatten(-2), bend_kw.flatten(-2), start_kw
 
 
 def _towards(

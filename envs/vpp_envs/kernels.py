@@ -120,21 +120,21 @@ def look(
     energy_kwh: Tensor, tick: Tensor, tables: Rows, fleet: Fleet, dt_h: float
 ) -> tuple[Moment, Tensor]:
     """Look up the tables, scale them to the homes, and observe."""
-    rows = rows_at(tables, tick)
+    rows = rows_at(tables, tick, energy_kwh.dtype)
     moment = moment_of(energy_kwh, rows, fleet)
     return moment, observe(rows.features, fleet_features(moment, fleet, dt_h))
 
 
-def rows_at(tables: Rows, tick: Tensor) -> Rows:
-    """Rows of the tables at the ticks of B scenarios; past the end, the last."""
+def rows_at(tables: Rows, tick: Tensor, dtype: torch.dtype) -> Rows:
+    """Rows of the tables at the ticks of B scenarios, in a precision; past the end, the last."""
     tick = tick.clamp(max=tables.features.shape[0] - 1)
     issue = torch.div(tick, TICKS_PER_ISSUE, rounding_mode="floor")
     return Rows(
-        tables.price_per_kwh.index_select(0, tick),
-        tables.curve.index_select(0, issue),
-        tables.features.index_select(0, tick),
-        tables.load_pu.index_select(0, tick),
-        tables.solar_pu.index_select(0, tick),
+        tables.price_per_kwh.index_select(0, tick).to(dtype),
+        tables.curve.index_select(0, issue).to(dtype),
+        tables.features.index_select(0, tick).to(dtype),
+        tables.load_pu.index_select(0, tick).to(dtype),
+        tables.solar_pu.index_select(0, tick).to(dtype),
     )
 
 

@@ -8,6 +8,7 @@ number generators", OOPSLA) on int64 tensors; wrapping multiplication and masked
 give the same bits in eager, compiled and scripted torch and in plain Python integers.
 """
 
+import math
 from collections.abc import Callable
 from functools import cache
 
@@ -98,6 +99,7 @@ def normal(
 
     Their quantiles come from a table of 65,536 entries, so none lies beyond 4.33.
     """
+
     def read(bits: Tensor) -> Tensor:
         return normal_from_bits(bits, normal_table(bits.device))
 
@@ -113,16 +115,20 @@ def _blockwise(
     fifteen times slower in memory than in cache.
     """
     tensors = [torch.tensor(word) if isinstance(word, int) else word for word in words]
-    shape = torch.Size(np.broadcast_shapes(*(tuple(word.shape) for word in tensors)))
-    if shape.numel() <= _BLOCK:
-        return read(draw_bits(*tensors, purpose))
-    tensors = [word.reshape((1,) * (len(shape) - word.ndim) + word.shape) for word in tensors]
-    rows = max(1, _BLOCK * shape[0] // shape.numel())
-    blocks = (
-        (word if len(word) == 1 else word[first : first + rows] for word in tensors)
-        for first in range(0, shape[0], rows)
-    )
-    return torch.cat([read(draw_bits(*block, purpose)) for block in blocks])
+    shape = np.broadcast_shapes(*(tuple(word.shape) for word in tensors))
+    count = math.prod(shape)
+
+    def block(part: slice) -> Tensor:
+        seed, episode, home, tick = (
+            word[part] if word.ndim == len(shape) > 0 and len(word) > 1 else word
+            for word in tensors
+        )
+        return read(draw_bits(seed, episode, home, tick, purpose))
+
+    if count <= _BLOCK:
+        return block(slice(None))
+    rows = max(1, _BLOCK * shape[0] // count)
+    return torch.cat([block(slice(at, at + rows)) for at in range(0, shape[0], rows)])
 
 
 def uniform_from_bits(bits: Tensor) -> Tensor:

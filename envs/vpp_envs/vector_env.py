@@ -12,15 +12,13 @@ from torch import Tensor
 from vpp_envs.dispatch.modes import action_names
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.sampling import cast_fleet
-from vpp_envs.kernels import Played, Rows, kernels, moment_of, serve
+from vpp_envs.kernels import Played, Rows, kernels
 from vpp_envs.observation import OBSERVATION_LIMIT
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.reward import REWARD_PARTS, reward_parts
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario, scenario_spec
 from vpp_envs.simulator import SetPoints
 from vpp_envs.transition import Totals
-
-__all__ = ["FleetVectorEnv", "Rows", "Stepped", "moment_of", "serve"]
 
 # Observations, rewards, terminated, truncated, infos; a row each.
 Stepped = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
@@ -308,20 +306,16 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         return days[: len(days) - self.scenario.spec.episode_days + 1]
 
     def _load_tables(self) -> Rows:
-        """Tables of the scenario in the working precision."""
+        """Tables of the scenario as they are: a copy in the working precision may be gigabytes."""
         s = self.scenario
-        return Rows(
-            *(
-                table.to(self.device, self.dtype)
-                for table in (
-                    (s.market.price_per_mwh / 1000.0).unsqueeze(-1),
-                    s.curve,
-                    s.features,
-                    s.load_pu,
-                    s.solar_pu,
-                )
-            )
+        tables = Rows(
+            (s.market.price_per_mwh / 1000.0).unsqueeze(-1),
+            s.curve,
+            s.features,
+            s.load_pu,
+            s.solar_pu,
         )
+        return Rows(*(table.to(self.device) for table in tables))
 
     def _observation(self) -> np.ndarray:
         """Look at the homes as they are now."""

@@ -51,7 +51,7 @@ def test_a_command_beyond_the_bounds_is_the_bound_and_nan_is_zero(plant):
 def test_rows_change_with_the_tick_curves_with_the_half_hour_and_the_last_row_stays(plant):
     tables = plant.tables
     ticks = len(tables.features)
-    rows = rows_at(tables, torch.tensor([0, 5, 6, ticks - 1, ticks + 7]))
+    rows = rows_at(tables, torch.tensor([0, 5, 6, ticks - 1, ticks + 7]), torch.float64)
     assert torch.equal(rows.features[1], tables.features[5])
     assert torch.equal(rows.curve[1], tables.curve[0])
     assert torch.equal(rows.curve[2], tables.curve[1])

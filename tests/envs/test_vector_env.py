@@ -66,7 +66,7 @@ def test_equal_set_points_give_bitwise_equal_states_whatever_the_batch(day_spec)
 
 
 def test_permuted_and_sharded_homes_are_the_same_homes(day_spec):
-    from vpp_envs.vector_env import serve
+    from vpp_envs.kernels import serve
 
     env = FleetVectorEnv(day_spec, 2, dtype="float64")
     env.reset(seed=2)

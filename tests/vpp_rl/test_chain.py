@@ -13,6 +13,7 @@ QUICK = [
     "agent.scenarios=4",
     "agent.homes=2",
     "agent.window_h=2.0",
+    "agent.horizon_h=1.0",
     "fleet.homes=4",
     "scenario.unseen_homes=2",
     "validations=1",
@@ -98,7 +99,9 @@ def test_every_dispatch_mode_trains(tmp_path, dispatch):
 
 def test_ppo_trains(tmp_path):
     folder = tmp_path / "run"
-    arguments = [a for a in QUICK if not a.startswith(("agent.homes", "agent.window_h"))]
+    arguments = [
+        a for a in QUICK if not a.startswith(("agent.homes", "agent.window_h", "agent.horizon_h"))
+    ]
     ppo = ["agent=ppo", "agent.scenarios=4", "agent.steps=16", "agent.batch=32", "agent.group=2"]
     arguments = [a for a in arguments if not a.startswith("agent.scenarios")]
     assert main(["train", *ppo, *arguments, *SYNTHETIC, f"hydra.run.dir={folder}"]) == 0

@@ -2,12 +2,17 @@
 
 Prices, sun and load do not depend on the action, and the physics is known, so the gradient of
 realised profit with respect to the policy is exact up to the smoothing of decisions (Madeka et
-al. 2022, arXiv 2210.03137; Alvo et al. 2023, arXiv 2306.11246, for inventories).
+al. 2022, arXiv 2210.03137; Alvo et al. 2023, arXiv 2306.11246, for inventories). Gradients reach a
+few hours ahead; what is stored then counts at its water value, and the store goes on into the next
+hours, so that a policy meets the fills that it makes itself (short-horizon actor-critic, Xu et al.
+2022, arXiv 2204.07137, with the tabulated value curve as its critic). A longer reach would add the
+luck of later hours to the gradient more than it adds truth.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,10 +21,12 @@ from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.value_curve import usable_fill
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.kernels import Rows, moment_of, rows_at
 from vpp_envs.observation import fleet_features, observe
 from vpp_envs.random import Purpose, uniform
+from vpp_envs.scenario import TICKS_PER_ISSUE
 from vpp_envs.transition import advance
-from vpp_envs.vector_env import FleetVectorEnv, Rows, moment_of
+from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.network import PolicyNetwork
 
 
@@ -29,10 +36,11 @@ class AnalyticSettings:
 
     name: str = "apg"
     hidden: tuple[int, ...] = (64, 64)
-    learning_rate: float = 1e-3
-    scenarios: int = 256  # windows in one gradient step
-    homes: int = 4  # homes of the training fleet in one gradient step
-    window_h: float = 24.0
+    learning_rate: float = 6e-3
+    scenarios: int = 256  # windows side by side
+    homes: int = 4  # homes of the training fleet in a window
+    window_h: float = 24.0  # after which other days and homes are drawn
+    horizon_h: float = 4.0  # of one gradient step; divides the window
     temperature: float = 0.03  # width of smoothed decisions at first, share of the price
     final_temperature: float = 0.01
     weight_decay: float = 0.0
@@ -42,8 +50,16 @@ class AnalyticSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot train."""
-        if self.window_h * 12 < 2:
-            raise InputError(f"agent.window_h must be at least 0.2 hours, got {self.window_h}.")
+        for name in ("window_h", "horizon_h"):
+            if getattr(self, name) < 0.5 or getattr(self, name) % 0.5:
+                raise InputError(
+                    f"agent.{name} must be whole half hours, the clock of the value curve, "
+                    f"got {getattr(self, name)}."
+                )
+        if self.window_h % self.horizon_h:
+            raise InputError(
+                f"agent.horizon_h={self.horizon_h} must divide agent.window_h={self.window_h}."
+            )
         for name in ("scenarios", "homes", "iterations"):
             if getattr(self, name) < 1:
                 raise InputError(f"agent.{name} must be at least 1, got {getattr(self, name)}.")
@@ -92,27 +108,29 @@ def train_analytic(
     step = torch.compile(smooth_step, fullgraph=True) if compile else smooth_step
     began = time.monotonic()
     home_steps, share, iteration = 0, 0.0, 0
+    course = _begin(env, settings, seed, 0)
     while share < 1.0:
         rate = settings.learning_rate * (0.02 + 0.98 * _cosine(share))
         optimiser.param_groups[0]["lr"] = rate
         cool = (settings.final_temperature / settings.temperature) ** share
-        profit, steps = _window_profit(
-            env, policy, settings, seed, iteration, settings.temperature * cool, step
-        )
+        horizons = round(settings.window_h / settings.horizon_h)
+        if iteration % horizons == 0:
+            course = _begin(env, settings, seed, iteration // horizons)
+        profit, course = _go_on(env, policy, settings, course, settings.temperature * cool, step)
         optimiser.zero_grad()
         (-profit.mean()).backward()
         norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), settings.max_grad_norm)
         optimiser.step()
         iteration += 1
-        home_steps += steps
+        home_steps += course.energy_kwh.numel() * round(settings.horizon_h / env.scenario.dt_h)
         share = max(iteration / settings.iterations, (time.monotonic() - began) / settings.seconds)
-        days = settings.window_h / 24.0
+        per_day = 24.0 / settings.horizon_h
         report(
             Progress(
                 iteration,
                 min(share, 1.0),
                 home_steps,
-                float(profit.detach().mean()) / days,
+                float(profit.detach().mean()) * per_day,
                 float(norm),
             ),
             policy,
@@ -136,38 +154,62 @@ def _cosine(share: float) -> float:
     return 0.5 * (1.0 + float(torch.cos(torch.tensor(min(share, 1.0) * torch.pi))))
 
 
-def _window_profit(
+class _Course(NamedTuple):
+    """Where the windows of a gradient step stand."""
+
+    tick: Tensor  # (B,) int64, at the start of a half hour
+    energy_kwh: Tensor  # (B, N)
+    fleet: Fleet  # (N,)
+
+
+def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: int) -> _Course:
+    """Draw days, homes and fills for new windows."""
+    scenario = env.scenario
+    scenarios = torch.arange(settings.scenarios)
+    first = int(scenario.start_ticks[0])
+    ticks = round(settings.window_h / scenario.dt_h)
+    last = int(scenario.start_ticks[-1]) + scenario.ticks_per_day - ticks
+    draw = uniform(seed, episode, scenarios, 0, Purpose.START_DAY)
+    half_hours = (last - first) // TICKS_PER_ISSUE + 1
+    tick = first + (draw * half_hours).to(torch.int64) * TICKS_PER_ISSUE
+    fleet = _some_homes(env.fleet, settings.homes, seed, episode)
+    usable_kwh = fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh
+    fill = uniform(seed, episode, scenarios.unsqueeze(-1), fleet.home_id, Purpose.INITIAL_FILL)
+    energy_kwh = fleet.agreement.reserve_kwh + fill.to(usable_kwh) * usable_kwh
+    return _Course(tick, energy_kwh, fleet)
+
+
+def _go_on(
     env: FleetVectorEnv,
     policy: PolicyNetwork,
     settings: AnalyticSettings,
-    seed: int,
-    iteration: int,
+    course: _Course,
     temperature: float,
     step: Callable[..., tuple[Tensor, Tensor]],
-) -> tuple[Tensor, int]:
-    """Profit of one window per kW of battery, final store included, (B,), and home-steps."""
-    scenario, tables = env.scenario, env.tables
-    ticks = round(settings.window_h / scenario.dt_h)
-    scenarios = torch.arange(settings.scenarios)
-    last = int(scenario.start_ticks[-1]) + scenario.ticks_per_day - ticks
-    first = int(scenario.start_ticks[0])
-    draw = uniform(seed, iteration, scenarios, 0, Purpose.START_DAY)
-    start = first + (draw * (last - first + 1)).to(torch.int64)
-    fleet = _some_homes(env.fleet, settings.homes, seed, iteration)
-    usable_kwh = fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh
-    fill = uniform(seed, iteration, scenarios.unsqueeze(-1), fleet.home_id, Purpose.INITIAL_FILL)
-    start_kwh = fleet.agreement.reserve_kwh + fill.to(usable_kwh) * usable_kwh
+) -> tuple[Tensor, _Course]:
+    """Follow the windows over one horizon.
+
+    Returns:
+        Profit per kW of battery, change of the stored value included, (B,) float64, and where the
+        windows then stand, without a gradient.
+    """
+    tick, start_kwh, fleet = course
+    dt_h = env.scenario.dt_h
+    ticks = round(settings.horizon_h / dt_h)
     energy_kwh = start_kwh
-    rated_kw = torch.maximum(fleet.battery.discharge_kw, fleet.battery.charge_kw).sum()
-    dt_h = scenario.dt_h
-    profit = torch.zeros(settings.scenarios, dtype=torch.float64, device=env.device)
-    for tick in range(ticks):
-        rows = row_at(tables, start + tick)
+    profit = torch.zeros(len(tick), dtype=torch.float64, device=env.device)
+    for ahead in range(ticks):
+        rows = rows_at(env.tables, tick + ahead, energy_kwh.dtype)
         energy_kwh, gain = step(policy, energy_kwh, rows, fleet, env.dispatch, dt_h, temperature)
         profit = profit + gain
-    stored = _stored_value(row_at(tables, start + ticks - 1).curve, energy_kwh, fleet)
-    stored = stored - _stored_value(row_at(tables, start).curve, start_kwh, fleet)
-    return (profit + stored.double()) / rated_kw, ticks * fill.numel()
+    # A curve is the value at the end of its half hour: the last one's now, and the one's before the
+    # start, so that horizons add up to their window.
+    issue = torch.stack([tick - 1, tick + ticks - 1]).clamp(min=0) // TICKS_PER_ISSUE
+    before, after = env.tables.curve[issue.to(env.device)]
+    stored = _stored_value(after, energy_kwh, fleet) - _stored_value(before, start_kwh, fleet)
+    rated_kw = torch.maximum(fleet.battery.discharge_kw, fleet.battery.charge_kw).sum()
+    end = _Course(tick + ticks, energy_kwh.detach(), fleet)
+    return (profit + stored.double()) / rated_kw, end
 
 
 def smooth_step(
@@ -190,18 +232,6 @@ def smooth_step(
     outcome, ledger = advance(set_points, moment, fleet, dt_h)
     gain = ledger.energy_market - ledger.site_passthrough - ledger.wear
     return outcome.energy_kwh, gain.sum(-1)
-
-
-def row_at(tables: Rows, tick: Tensor) -> Rows:
-    """Rows of the tables at the ticks of B scenarios."""
-    issue = torch.div(tick, 6, rounding_mode="floor")
-    return Rows(
-        tables.price_per_kwh.index_select(0, tick),
-        tables.curve.index_select(0, issue),
-        tables.features.index_select(0, tick),
-        tables.load_pu.index_select(0, tick),
-        tables.solar_pu.index_select(0, tick),
-    )
 
 
 def _stored_value(curve: Tensor, energy_kwh: Tensor, fleet: Fleet) -> Tensor:

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.kernels import serve
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
 from vpp_envs.simulator import SetPoints
-from vpp_envs.vector_env import FleetVectorEnv, serve
+from vpp_envs.vector_env import FleetVectorEnv
 
 SAMPLES = 9  # of which the median is taken
 

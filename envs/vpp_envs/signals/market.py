@@ -24,7 +24,8 @@ TICKS_PER_ISSUE = 6
 TICKS_PER_DAY = 288
 # Each split of a synthetic market is a path of its own on years of its own.
 _FIRST_DAY = {"validation": "2000-01-01", "test": "2010-01-01", "train": "2024-01-01"}
-_EPISODE = {"train": 0, "validation": 1, "test": 2}
+# Path 2 was the test until November 2026, when it had been looked at while the curve was designed.
+_EPISODE = {"train": 0, "validation": 1, "test": 3}
 
 
 @dataclass(frozen=True)

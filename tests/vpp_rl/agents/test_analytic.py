@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from vpp_envs.errors import InputError
+from vpp_envs.kernels import rows_at
 from vpp_envs.reward import reward_parts
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.analytic import (
     AnalyticSettings,
-    row_at,
     smooth_step,
     train_analytic,
 )
@@ -31,7 +31,7 @@ def noisy_policy(env, seed=0):
 def earned(policy, env, ticks, temperature=TEMPERATURE):
     energy, profit = env.energy_kwh, torch.zeros(env.num_envs, dtype=torch.float64)
     for tick in range(ticks):
-        rows = row_at(env.tables, env.tick + tick)
+        rows = rows_at(env.tables, env.tick + tick, energy.dtype)
         energy, gain = smooth_step(
             policy, energy, rows, env.fleet, env.dispatch, env.scenario.dt_h, temperature
         )
@@ -102,6 +102,7 @@ def settings_for(iterations, **more):
         scenarios=8,
         homes=8,
         window_h=3.0,
+        horizon_h=1.5,
         seconds=1e9,
         iterations=iterations,
         **more,
@@ -131,7 +132,20 @@ def test_training_repeats_itself_from_its_seed(day_spec):
         seen.append([(at.iteration, at.home_steps, at.profit_per_kw_day) for at in log])
     assert seen[0] == seen[1]
     assert seen[0] != seen[2]
-    assert seen[0][-1][1] == 2 * 8 * 8 * 36  # steps x windows x homes x five-minute intervals
+    assert seen[0][-1][1] == 2 * 8 * 8 * 18  # steps x windows x homes x five-minute intervals
+
+
+def test_a_window_goes_on_where_the_last_gradient_step_left_it(day_spec):
+    """Two horizons of a policy that does not learn are its whole window."""
+    env = FleetVectorEnv(day_spec, 4, autoreset_mode="Disabled")
+    profits = {}
+    for horizon_h in (3.0, 1.5):
+        settings = replace(settings_for(round(3.0 / horizon_h)), horizon_h=horizon_h)
+        settings = replace(settings, learning_rate=0.0, final_temperature=settings.temperature)
+        log = []
+        train_analytic(env, settings, 0, lambda at, _, log=log: log.append(at.profit_per_kw_day))
+        profits[horizon_h] = np.mean(log)
+    assert profits[1.5] == pytest.approx(profits[3.0], rel=1e-4)
 
 
 def test_homes_with_a_battery_are_drawn_first(day_spec):
@@ -140,7 +154,7 @@ def test_homes_with_a_battery_are_drawn_first(day_spec):
     log = []
     policy = train_analytic(
         env,
-        replace(settings_for(6), homes=1, window_h=1.0),
+        replace(settings_for(6), homes=1, window_h=1.0, horizon_h=1.0),
         seed=0,
         report=lambda at, _: log.append(at.profit_per_kw_day),
     )
@@ -150,7 +164,9 @@ def test_homes_with_a_battery_are_drawn_first(day_spec):
 
 
 def test_settings_that_cannot_train_are_refused():
-    with pytest.raises(InputError, match=r"agent\.window_h"):
+    with pytest.raises(InputError, match=r"agent\.window_h must be whole half hours"):
         AnalyticSettings(window_h=0.1)
+    with pytest.raises(InputError, match=r"agent\.horizon_h=5\.0 must divide agent\.window_h=24"):
+        AnalyticSettings(horizon_h=5.0)
     with pytest.raises(InputError, match=r"agent\.homes must be at least 1, got 0"):
         AnalyticSettings(homes=0)

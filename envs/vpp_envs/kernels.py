@@ -82,12 +82,10 @@ def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
         function.__defaults__,
         function.__closure__,
     )
-    fused: Callable[..., Any] = torch.compile(
-        own,
-        fullgraph=True,
-        dynamic=False,
-        options={"guard_filter_fn": torch.compiler.skip_guard_on_globals_unsafe},
-    )
+    # Older releases of torch lack the filter; they only step a little slower.
+    skip = getattr(torch.compiler, "skip_guard_on_globals_unsafe", None)
+    options = {"guard_filter_fn": skip} if skip is not None else {}
+    fused: Callable[..., Any] = torch.compile(own, fullgraph=True, dynamic=False, options=options)
     return fused
 
 

@@ -2,11 +2,11 @@
 
 Prices, sun and load do not depend on the action, and the physics is known, so the gradient of
 realised profit with respect to the policy is exact up to the smoothing of decisions (Madeka et
-al. 2022, arXiv 2210.03137; Alvo et al. 2023, arXiv 2306.11246, for inventories). Gradients reach a
-few hours ahead; what is stored then counts at its water value, and the store goes on into the next
+al. 2022, arXiv 2210.03137; Alvo et al. 2023, arXiv 2306.11246, for inventories). Gradients reach
+half a day ahead; what is stored then counts at its water value, and the store goes on into the next
 hours, so that a policy meets the fills that it makes itself (short-horizon actor-critic, Xu et al.
-2022, arXiv 2204.07137, with the tabulated value curve as its critic). A longer reach would add the
-luck of later hours to the gradient more than it adds truth.
+2022, arXiv 2204.07137, with the tabulated value curve as its critic). A shorter reach leans on the
+curve's own errors, a longer one adds the luck of later hours.
 """
 
 import time
@@ -40,7 +40,7 @@ class AnalyticSettings:
     scenarios: int = 256  # windows side by side
     homes: int = 4  # homes of the training fleet in a window
     window_h: float = 24.0  # after which other days and homes are drawn
-    horizon_h: float = 4.0  # of one gradient step; divides the window
+    horizon_h: float = 12.0  # of one gradient step; divides the window
     temperature: float = 0.03  # width of smoothed decisions at first, share of the price
     final_temperature: float = 0.01
     weight_decay: float = 0.0

@@ -23,7 +23,7 @@ class PpoSettings:
 
     name: str = "ppo"
     hidden: tuple[int, ...] = (64, 64)
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-4
     scenarios: int = 256  # rows of the environment
     steps: int = 96  # of each row between updates
     batch: int = 4096

@@ -41,7 +41,7 @@ def test_a_run_leaves_everything_to_trust_and_repeat_it(trained):
     assert any((trained / "tensorboard").iterdir())
     facts = json.loads((trained / "policy.json").read_text())
     assert facts["region"] == "SA1"
-    assert facts["train_steps"] == 2 * 4 * 2 * 24
+    assert facts["train_steps"] == 2 * 4 * 2 * 12  # gradient steps x windows x homes x ticks
     config = json.loads((trained / "config.json").read_text())
     assert config["agent"]["name"] == "apg"
 

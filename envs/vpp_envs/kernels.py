@@ -59,7 +59,7 @@ def kernels(dispatch: str, compile: bool) -> Kernels:
         action: Tensor, moment: Moment, tick: Tensor, tables: Rows, fleet: Fleet, dt_h: float
     ) -> tuple[SetPoints, Played]:
         action = torch.nan_to_num(action, nan=0.0, posinf=1.0, neginf=-1.0).clamp(-1.0, 1.0)
-        set_points = mode(action, moment, fleet, dt_h, 0.0)
+        set_points = mode(action, moment, fleet, dt_h)
         return set_points, play(set_points, moment, tick, tables, fleet, dt_h)
 
     if not compile:

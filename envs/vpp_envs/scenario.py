@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -152,7 +153,6 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
     """
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
-    market = market_signals(spec.market, split)
     homes = sample_fleet(spec.fleet)
     present = present_cohorts(homes)
     if split != "train":
@@ -164,25 +164,29 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
             )
         )
     fleet, cohorts = renumbered(homes, present), tuple(BATTERY_COHORTS[i] for i in present)
-    curve = value_curves(market.forecast, cohorts)
-    ticks = len(market.price_per_mwh)
+    tables = _tables(spec.market, split, cohorts, spec.weather_seed)
+    days = _start_ticks(tables["market"], spec)
     return Scenario(
-        spec=spec,
-        split=split,
-        cohorts=cohorts,
-        fleet=fleet,
-        market=market,
-        forecast=market.forecast,
-        curve=curve,
-        features=_signal_table(market, curve),
-        solar_pu=solar_table(
-            _climate(market.region), market.start_utc, ticks, spec.weather_seed, SOLAR_ARCHETYPES
-        ),
-        load_pu=load_table(
-            market.zone, market.start_utc, ticks, spec.weather_seed, LOAD_ARCHETYPES
-        ),
-        start_ticks=_start_ticks(market, spec),
+        spec=spec, split=split, cohorts=cohorts, fleet=fleet, start_ticks=days, **tables
     )
+
+
+@lru_cache(maxsize=6)
+def _tables(
+    spec: MarketSpec, split: str, cohorts: tuple[Cohort, ...], weather_seed: int
+) -> dict[str, Any]:
+    """What a scenario knows by tick, by field: fleets of the same cohorts share it."""
+    market = market_signals(spec, split)
+    curve = value_curves(market.forecast, cohorts)
+    ticks, climate = len(market.price_per_mwh), _climate(market.region)
+    return {
+        "market": market,
+        "forecast": market.forecast,
+        "curve": curve,
+        "features": _signal_table(market, curve),
+        "solar_pu": solar_table(climate, market.start_utc, ticks, weather_seed, SOLAR_ARCHETYPES),
+        "load_pu": load_table(market.zone, market.start_utc, ticks, weather_seed, LOAD_ARCHETYPES),
+    }
 
 
 def _climate(region: str) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import vpp_envs.scenario as scenario_module
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.sampling import FleetSpec
 from vpp_envs.scenario import (
@@ -108,7 +109,8 @@ def test_a_window_longer_than_the_split_is_refused(splits):
 def test_a_scenario_is_built_once_and_always_the_same(small_spec):
     first = build_scenario(small_spec, "train")
     assert build_scenario(replace(small_spec), "train") is first
-    build_scenario.cache_clear()
+    for cached in (build_scenario, scenario_module._tables):
+        cached.cache_clear()
     again = build_scenario(small_spec, "train")
     for name in ("curve", "features", "solar_pu", "load_pu"):
         assert torch.equal(getattr(first, name), getattr(again, name)), name

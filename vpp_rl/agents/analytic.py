@@ -116,7 +116,9 @@ def train_analytic(
         horizons = round(settings.window_h / settings.horizon_h)
         if iteration % horizons == 0:
             course = _begin(env, settings, seed, iteration // horizons)
-        profit, course = _go_on(env, policy, settings, course, settings.temperature * cool, step)
+        # A tensor, so that one compiled graph serves every temperature.
+        temperature = torch.tensor(settings.temperature * cool, dtype=env.dtype, device=env.device)
+        profit, course = _go_on(env, policy, settings, course, temperature, step)
         optimiser.zero_grad()
         (-profit.mean()).backward()
         norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), settings.max_grad_norm)
@@ -184,7 +186,7 @@ def _go_on(
     policy: PolicyNetwork,
     settings: AnalyticSettings,
     course: _Course,
-    temperature: float,
+    temperature: Tensor,
     step: Callable[..., tuple[Tensor, Tensor]],
 ) -> tuple[Tensor, _Course]:
     """Follow the windows over one horizon.
@@ -196,7 +198,8 @@ def _go_on(
     tick, start_kwh, fleet = course
     dt_h = env.scenario.dt_h
     ticks = round(settings.horizon_h / dt_h)
-    energy_kwh = start_kwh
+    # With a gradient from the first tick on, all ticks share one compiled graph.
+    energy_kwh = start_kwh.clone().requires_grad_()
     profit = torch.zeros(len(tick), dtype=torch.float64, device=env.device)
     for ahead in range(ticks):
         rows = rows_at(env.tables, tick + ahead, energy_kwh.dtype)
@@ -219,7 +222,7 @@ def smooth_step(
     fleet: Fleet,
     dispatch: str,
     dt_h: float,
-    temperature: float,
+    temperature: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Observe, act, dispatch, serve and settle one interval, differentiably.
 

@@ -28,5 +28,4 @@ class TrainedPolicy:
             scene.moment,
             scene.fleet,
             scene.scenario.dt_h,
-            0.0,
         )

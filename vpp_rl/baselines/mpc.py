@@ -12,7 +12,7 @@ from vpp_envs.forecast.protocol import LEAD_H, LEADS, MEDIAN_NODE
 from vpp_envs.scenario import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
 from vpp_rl.baselines.mpc_lp import RollingStorageLp, Storage
-from vpp_rl.baselines.rules import envelope_of
+from vpp_rl.baselines.rules import Tunable, envelope_of
 from vpp_rl.policy import Scene, solar_unless_negative
 
 _INTERVALS = 2 + LEADS  # now, the rest of this half hour, and the leads
@@ -26,11 +26,11 @@ class Mpc:
     homes so that their fills draw level. The tunable numbers are tuned on training days.
     """
 
-    mean_weight: float = 1.0  # of the forecast mean against its median
-    wear_factor: float = 1.0  # hurdle: wear as the programme sees it, over the real one
+    mean_weight: Tunable = 1.0  # of the forecast mean against its median
+    wear_factor: Tunable = 1.0  # hurdle: wear as the programme sees it, over the real one
     name: str = "mpc"
     kind: str = "optimiser"
-    _programmes: dict[tuple[int, int], RollingStorageLp] = field(default_factory=dict, repr=False)
+    _programmes: dict[int, RollingStorageLp] = field(default_factory=dict, repr=False)
 
     def act(self, scene: Scene) -> SetPoints:
         """Solve one programme a row and cohort."""
@@ -42,14 +42,8 @@ class Mpc:
         for index in range(len(scenario.cohorts)):
             member = (fleet.cohort == index).to(battery_kw.dtype)
             storage = _summed(scene, member, price, self.wear_factor)
-            target = np.stack(
-                [
-                    self._programme(index, row)
-                    .solve(price[row : row + 1], dt_h[row], Storage(*(f[row] for f in storage)))
-                    .battery_kw[0]
-                    for row in range(len(price))
-                ]
-            )
+            programme = self._programmes.setdefault(index, RollingStorageLp(_INTERVALS))
+            target = programme.solve(price, dt_h, storage).battery_kw
             low_kw, high_kw = envelope.low_kw * member, envelope.high_kw * member
             wanted = torch.from_numpy(target).to(battery_kw).unsqueeze(-1)
             wanted = torch.minimum(
@@ -75,15 +69,8 @@ class Mpc:
         dt_h[:, 1] = left
         return price.numpy(), dt_h.numpy()
 
-    def _programme(self, cohort: int, row: int) -> RollingStorageLp:
-        """One model a row and cohort: each starts from the plan of its last interval."""
-        key = (cohort, row)
-        if key not in self._programmes:
-            self._programmes[key] = RollingStorageLp(_INTERVALS)
-        return self._programmes[key]
 
-
-def _summed(scene: Scene, member: Tensor, price: np.ndarray, wear_factor: float) -> Storage:
+def _summed(scene: Scene, member: Tensor, price: np.ndarray, wear_factor: Tunable) -> Storage:
     """Sum a cohort's batteries to one, (B,)."""
     battery, agreement = scene.fleet.battery, scene.fleet.agreement
     rows = len(price)
@@ -108,6 +95,6 @@ def _summed(scene: Scene, member: Tensor, price: np.ndarray, wear_factor: float)
         discharge_kw=total(battery.discharge_kw),
         one_way_eff=eff,
         standing_loss_kw=total(battery.standing_loss_kw),
-        wear_per_kwh=mean(battery.wear_per_kwh) * wear_factor,
+        wear_per_kwh=mean(battery.wear_per_kwh) * np.asarray(wear_factor).reshape(-1),
         final_value_per_kwh=final,
     )

@@ -2,8 +2,8 @@
 
 The interval that starts now carries its actual price, the later ones their forecast means; of the
 plan only the first power is used, and the programme is solved again at the next interval.
-One HiGHS model is kept: between solves only values and bounds change, and the simplex method
-starts from the last basis.
+One HiGHS model a battery is kept: between solves only values and bounds change, and the simplex
+method starts from the battery's last basis.
 
 At deeply negative prices the programme may average charging and discharging within an interval
 (`vpp_rl.baselines.foresight` says where, and orders them by a binary). Here the average stands:
@@ -13,6 +13,7 @@ energy is the planned one, that is the two netted.
 
 from typing import NamedTuple
 
+import highspy
 import numpy as np
 
 from vpp_envs.errors import InputError
@@ -66,25 +67,20 @@ class _Numbers(NamedTuple):
 
 
 class RollingStorageLp:
-    """A storage programme of a fixed number of intervals, solved again and again.
+    """Storage programmes of a fixed number of intervals, solved again and again.
 
     Intervals may have any length, also 0, but for the first.
     """
 
     def __init__(self, intervals: int) -> None:
-        """Build the model.
+        """Set the horizon.
 
         Args:
             intervals: Number of intervals K of the horizon.
         """
         self._intervals = intervals
         self._columns = np.arange(3 * intervals + 1, dtype=np.int32)
-        # Energies are counted from the path of full discharge, so that no row ever changes.
-        nothing, energy = np.zeros(intervals), np.zeros(intervals + 1)
-        shape = TradeCurve(nothing, np.ones((intervals, 2)), np.zeros((intervals, 2)))
-        path = EnergyPath(energy, energy, nothing, 0.0)
-        self._solver = new_solver()
-        load_programme(self._solver, path_programme(shape, shape.value_per_kwh, path))
+        self._solvers: list[highspy.Highs] = []
 
     def solve(self, price_per_kwh: Floats, dt_h: Floats, storage: Storage) -> MpcStep:
         """Plan the horizon of each battery from the energy stored now.
@@ -109,6 +105,8 @@ class RollingStorageLp:
                 f" 0 h, got {price_per_kwh.shape} and {dt_h[:, 0].min()} h"
             )
         numbers = _numbers(price_per_kwh, dt_h, storage)
+        while len(self._solvers) < len(price_per_kwh):
+            self._solvers.append(_model(self._intervals))
         solved = np.array([self._solve_row(numbers, row) for row in range(len(price_per_kwh))])
         change_kwh = numbers.low_kwh[:, 0] + solved[:, 0]
         return MpcStep(
@@ -119,7 +117,7 @@ class RollingStorageLp:
 
     def _solve_row(self, numbers: _Numbers, row: int) -> tuple[float, float, float]:
         """Solve one battery: charge of the first interval above `low_kwh`, objective, value."""
-        solver, columns = self._solver, self._columns
+        solver, columns = self._solvers[row], self._columns
         solver.changeColsCost(len(columns), columns, numbers.value[row])
         solver.changeColsBounds(len(columns), columns, numbers.lower[row], numbers.upper[row])
         run_solver(solver)
@@ -128,6 +126,17 @@ class RollingStorageLp:
         first_energy = 2 * self._intervals
         objective = solver.getInfo().objective_function_value
         return used[0] + used[1], objective, solution.col_dual[first_energy]
+
+
+def _model(intervals: int) -> highspy.Highs:
+    """The programme before its numbers are known."""
+    # Energies are counted from the path of full discharge, so that no row ever changes.
+    nothing, energy = np.zeros(intervals), np.zeros(intervals + 1)
+    shape = TradeCurve(nothing, np.ones((intervals, 2)), np.zeros((intervals, 2)))
+    solver = new_solver()
+    path = EnergyPath(energy, energy, nothing, 0.0)
+    load_programme(solver, path_programme(shape, shape.value_per_kwh, path))
+    return solver
 
 
 def _numbers(price_per_kwh: Floats, dt_h: Floats, storage: Storage) -> _Numbers:

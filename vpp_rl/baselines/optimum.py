@@ -85,7 +85,8 @@ def solve_optimum(
         + loading[2] * minutes.reshape(1, 1, -1)
     )
     ticks = round(24.0 / dt_h)
-    hours = (torch.arange(ticks) * 24) // ticks + 24 * (quarter - 1)
+    rows = torch.arange(24).reshape(-1, 1, 1, 1) + 24 * (quarter - 1)
+    price_by_hour = (price_of(g, rows, model) / 1000.0).float().unsqueeze(-1)
     table = torch.zeros(ticks, *_NODES, _FILL_POINTS)
     up, down = one_way_eff * dt_h / duration_h, -dt_h / (duration_h * one_way_eff)
     value = torch.zeros(*_NODES, _FILL_POINTS)
@@ -93,7 +94,7 @@ def solve_optimum(
         for tick in range(ticks - 1, -1, -1):
             if sweep == _SWEEPS - 1:
                 table[tick] = value
-            price = (price_of(g, hours[tick], model) / 1000.0).float().unsqueeze(-1)
+            price = price_by_hour[tick * 24 // ticks]
             before = marginal_after_trade(
                 value,
                 price / one_way_eff,

@@ -9,6 +9,8 @@ from vpp_envs.dispatch.envelope import Envelope, battery_envelope, neutral
 from vpp_envs.simulator import SetPoints
 from vpp_rl.policy import Scene, solar_unless_negative
 
+Tunable = float | Tensor  # one number, or a column (B, 1): rows of a batch may play different ones
+
 
 @dataclass(frozen=True)
 class Idle:
@@ -52,10 +54,10 @@ class SelfConsumption:
 class TimeOfUse:
     """Charge in a window of the day and discharge in another."""
 
-    charge_from_h: float = 10.0
-    charge_to_h: float = 15.0
-    discharge_from_h: float = 17.0
-    discharge_to_h: float = 21.0
+    charge_from_h: Tunable = 10.0
+    charge_to_h: Tunable = 15.0
+    discharge_from_h: Tunable = 17.0
+    discharge_to_h: Tunable = 21.0
     name: str = "time of use"
     kind: str = "rule"
 
@@ -71,22 +73,30 @@ class TimeOfUse:
 class Quantile:
     """Charge when the price is low among the next day's forecast, discharge when it is high."""
 
-    charge_below: float = 0.25  # quantile of the forecast means of the next 24 hours
-    discharge_above: float = 0.85
+    charge_below: Tunable = 0.25  # quantile of the forecast means of the next 24 hours
+    discharge_above: Tunable = 0.85
     name: str = "quantile rule"
     kind: str = "rule"
 
     def act(self, scene: Scene) -> SetPoints:
         """Compare the price with the day ahead."""
         day = scene.forecast_mean.double() / 1000.0
-        low = torch.quantile(day, self.charge_below, dim=-1, keepdim=True)
-        high = torch.quantile(day, self.discharge_above, dim=-1, keepdim=True)
+        low, high = _quantile(day, self.charge_below), _quantile(day, self.discharge_above)
         price = scene.moment.price_per_kwh.double()
         wear = scene.fleet.battery.wear_per_kwh.double()
         round_trip = scene.fleet.battery.one_way_eff.double().square()
         charge = (price <= low) & (round_trip * (high - wear) > price)
         discharge = (price >= high) & (round_trip * (price - wear) > low)
         return _edges(scene, charge, discharge)
+
+
+def _quantile(values: Tensor, share: Tunable) -> Tensor:
+    """Linear quantile along the last dimension, of a share that rows may differ in, (B, 1)."""
+    ordered = values.sort(-1).values
+    column = torch.as_tensor(share, dtype=values.dtype).expand(len(values), 1)
+    place = column * (values.shape[-1] - 1)
+    below, above = (ordered.gather(-1, i.long()) for i in (place.floor(), place.ceil()))
+    return torch.lerp(below, above, place.frac())
 
 
 def envelope_of(scene: Scene, solar_kw: Tensor) -> Envelope:

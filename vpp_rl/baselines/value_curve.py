@@ -83,4 +83,4 @@ def _unbent(scene: Scene, curve: Tensor) -> SetPoints:
     """Dispatch by curves as they are."""
     moment = scene.moment._replace(curve=curve)
     zero = torch.zeros(curve.shape[0], 4 * curve.shape[1] + 1, dtype=curve.dtype)
-    return value_curve(zero, moment, scene.fleet, scene.scenario.dt_h, 0.0)
+    return value_curve(zero, moment, scene.fleet, scene.scenario.dt_h)

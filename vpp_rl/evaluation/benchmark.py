@@ -1,7 +1,7 @@
 """The scoreboard's contest: learned policies beside rules, optimisers and bounds, all paired."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,9 @@ from vpp_rl.baselines.plan import plan_windows
 from vpp_rl.baselines.rules import CurtailOnly, Idle, SelfConsumption
 from vpp_rl.baselines.value_curve import NonAnticipativeOptimum, StochasticValueCurve
 from vpp_rl.evaluation.figures import DayTrace
-from vpp_rl.evaluation.rollout import Trace, Windows, play
-from vpp_rl.evaluation.tuning import tuned
+from vpp_rl.evaluation.rollout import Trace, Windows, play, window_starts
+from vpp_rl.evaluation.tuning import Listen, tuned
 from vpp_rl.policy import Policy
-
-Listen = Callable[[str, float], None]  # what is being played, and the share that is done
 
 
 @dataclass(frozen=True)
@@ -60,23 +58,27 @@ def contest(
     scenario = build_scenario(spec, windows.split)
     lines: list[str] = []
     field = [*_field(spec, windows, scenario, lines, listen, retune)]
-    frames = [_played(policy, spec, windows, listen) for policy in field]
+    frames = [_played(policy, spec, windows, listen)[0] for policy in field]
     listen("perfect foresight: planning", 0.0)
     plan = plan_windows(
         spec, windows, lambda n, all_: listen("perfect foresight: planning", n / all_)
     )
-    frames.append(_played(plan, spec, windows, listen))
-    error = float(np.abs(frames[-1].profit.to_numpy() - plan.objective.numpy()).max())
+    frames.append(_played(plan, spec, windows, listen)[0])
+    bound = frames[-1].profit.to_numpy()
+    error = float(np.abs(bound - plan.objective.numpy()).max())
+    middle = int(np.argsort(bound)[len(bound) // 2])
+    shown: Policy = entrants[0].policy if entrants else StochasticValueCurve()
+    trace: Trace | None = None
     for entrant in entrants:
-        frame = _played(entrant.policy, spec, windows, listen)
+        row = None if trace else middle
+        frame, kept = _played(entrant.policy, spec, windows, listen, row)
+        trace = trace or kept
         frames.append(
             frame.assign(
                 seed=entrant.seed, train_s=entrant.train_s, train_steps=float(entrant.train_steps)
             )
         )
-    shown: Policy = entrants[0].policy if entrants else StochasticValueCurve()
-    middle = int(np.argsort(frames[-1].profit.to_numpy())[len(frames[-1]) // 2])
-    _, trace = play(shown, spec, windows, trace_row=middle)
+    trace = trace or _played(shown, spec, windows, listen, middle)[1]
     assert trace is not None
     return Contest(pd.concat(frames, ignore_index=True), trace, shown.name, error, tuple(lines))
 
@@ -95,17 +97,22 @@ def _field(
 
     rules: tuple[TimeOfUse, Quantile, Mpc] = (TimeOfUse(), Quantile(), Mpc())
     if retune:
-        listen("tuning rules and MPC on training days", 0.0)
-        rules = tuned(spec, lines.append)
+        count = len(window_starts(scenario, windows)[0])
+        rules = tuned(spec, replace(windows, most=count), lines.append, listen)
     field: list[Policy] = [Idle(), CurtailOnly(), SelfConsumption(), *rules, StochasticValueCurve()]
     if scenario.market.model is not None:
         field.append(NonAnticipativeOptimum())
     return field
 
 
-def _played(policy: Policy, spec: ScenarioSpec, windows: Windows, listen: Listen) -> pd.DataFrame:
-    frame, _ = play(policy, spec, windows, lambda n, all_: listen(policy.name, n / all_))
-    return frame
+def _played(
+    policy: Policy,
+    spec: ScenarioSpec,
+    windows: Windows,
+    listen: Listen,
+    trace_row: int | None = None,
+) -> tuple[pd.DataFrame, Trace | None]:
+    return play(policy, spec, windows, lambda n, all_: listen(policy.name, n / all_), trace_row)
 
 
 def day_trace(contest: Contest, scenario: Scenario, title: str) -> DayTrace:

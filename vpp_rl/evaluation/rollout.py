@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vpp_envs.fleet.fleet import Fleet
-from vpp_envs.scenario import Scenario, ScenarioSpec
+from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario
 from vpp_envs.transition import Totals
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.policy import Policy, scene_of
@@ -23,6 +23,7 @@ class Windows:
     window_days: int | None = None  # none: ten days, or a quarter of a short split
     most: int | None = None
     seed: int = 20_000  # of the initial fills
+    copies: int = 1  # the whole list of windows that often, the copies alike
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,20 @@ def play(
 
 def window_env(spec: ScenarioSpec, windows: Windows) -> tuple[FleetVectorEnv, Tensor, int]:
     """An environment with one row a window, in float64, their first ticks, and their days."""
-    from vpp_envs.scenario import build_scenario
-
-    scenario = build_scenario(spec, windows.split)
-    days = windows.window_days or scenario.fitting_days()
-    starts = scenario.window_starts(days, windows.most)
+    starts, days = window_starts(build_scenario(spec, windows.split), windows)
+    seeds = [windows.seed + row for row in range(len(starts))] * windows.copies
+    starts = starts.repeat(windows.copies)
     env = FleetVectorEnv(
         spec, len(starts), split=windows.split, dtype="float64", autoreset_mode="Disabled"
     )
-    env.reset(seed=windows.seed, options={"start_ticks": starts, "episode_days": days})
+    env.reset(seed=[*seeds], options={"start_ticks": starts, "episode_days": days})
     return env, starts, days
+
+
+def window_starts(scenario: Scenario, windows: Windows) -> tuple[Tensor, int]:
+    """First ticks of the windows, copies not counted, and their length in days."""
+    days = windows.window_days or scenario.fitting_days()
+    return scenario.window_starts(days, windows.most), days
 
 
 def inventory_value_per_kwh(scenario: Scenario) -> float:

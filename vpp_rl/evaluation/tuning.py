@@ -1,66 +1,117 @@
 """Tune the rules and the MPC on training days, as hard as a learner is tuned."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import TypeVar
 
-from vpp_envs.scenario import ScenarioSpec
+import torch
+
+from vpp_envs.fleet.sampling import sample_fleet
+from vpp_envs.scenario import ScenarioSpec, build_scenario
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import Quantile, TimeOfUse
-from vpp_rl.evaluation.rollout import Windows, play
+from vpp_rl.evaluation.rollout import Windows, play, window_starts
 from vpp_rl.policy import Policy
 
 P = TypeVar("P", bound=Policy)
+Listen = Callable[[str, float], None]  # what is being played, and the share that is done
+Settings = Sequence[dict[str, float]]  # the numbers of a policy by name, one entry for each try
 
 TUNING_WINDOWS = 12
 MPC_WINDOWS = 6  # a programme at every interval costs more than a rule
+TUNING_HOMES = 8  # what a rule should do hardly depends on how many homes follow it
 
 
-def time_of_use_grid() -> Iterable[TimeOfUse]:
+def time_of_use_grid() -> Settings:
     """Windows of the day that are tried."""
-    for start, length, evening, stay in product(
-        (8.0, 9.0, 10.0, 11.0), (4.0, 6.0), (16.0, 17.0, 18.0), (3.0, 4.0, 6.0)
-    ):
-        yield TimeOfUse(start, start + length, evening, evening + stay)
+    return [
+        {
+            "charge_from_h": start,
+            "charge_to_h": start + length,
+            "discharge_from_h": evening,
+            "discharge_to_h": evening + stay,
+        }
+        for start, length, evening, stay in product(
+            (8.0, 9.0, 10.0, 11.0), (4.0, 6.0), (16.0, 17.0, 18.0, 19.0), (3.0, 4.0, 6.0)
+        )
+    ]
 
 
-def quantile_grid() -> Iterable[Quantile]:
+def quantile_grid() -> Settings:
     """Quantiles of the day ahead that are tried."""
-    for low, high in product((0.15, 0.25, 0.35, 0.45), (0.65, 0.75, 0.85, 0.92, 0.96)):
-        yield Quantile(low, high)
+    lows, highs = (0.0, 0.05, 0.15, 0.25, 0.4), (0.75, 0.85, 0.92, 0.96, 1.0)
+    return [{"charge_below": a, "discharge_above": b} for a, b in product(lows, highs)]
 
 
-def mpc_grid() -> Iterable[Mpc]:
+def mpc_grid() -> Settings:
     """Blends of mean and median forecast, and hurdles, that are tried."""
-    for mean_weight, wear_factor in product((1.0, 0.7, 0.4), (1.0, 1.5)):
-        yield Mpc(mean_weight, wear_factor)
+    weights, hurdles = (1.2, 1.0, 0.7), (0.7, 1.0, 1.4)
+    return [{"mean_weight": a, "wear_factor": b} for a, b in product(weights, hurdles)]
 
 
-def tuned(spec: ScenarioSpec, listen: Callable[[str], None]) -> tuple[TimeOfUse, Quantile, Mpc]:
+def tuned(
+    spec: ScenarioSpec, windows: Windows, say: Callable[[str], None], listen: Listen
+) -> tuple[TimeOfUse, Quantile, Mpc]:
     """Choose, among the grids, what earns most on windows of the training days.
 
     Args:
         spec: The scenario.
-        listen: Called with a line for people whenever a grid is done.
+        windows: Those that decide in the end: no more, and none longer, are tuned on.
+        say: Called with a line for people whenever a grid is done.
+        listen: Hears about progress.
     """
-    few = Windows("train", most=TUNING_WINDOWS)
-    fewer = Windows("train", most=MPC_WINDOWS)
-    rule = _best(time_of_use_grid(), spec, few)
-    listen(
+    spec = _fewer_homes(spec)
+    most = windows.most or TUNING_WINDOWS
+    few = replace(windows, split="train", most=min(most, TUNING_WINDOWS))
+    fewer = replace(few, most=min(max(most // 2, 1), MPC_WINDOWS))
+    rule = best_of(TimeOfUse, time_of_use_grid(), spec, few, listen)
+    say(
         f"time of use: charge {rule.charge_from_h:g}-{rule.charge_to_h:g} h, "
         f"discharge {rule.discharge_from_h:g}-{rule.discharge_to_h:g} h"
     )
-    quantile = _best(quantile_grid(), spec, few)
-    listen(
+    quantile = best_of(Quantile, quantile_grid(), spec, few, listen)
+    say(
         f"quantile rule: charge below {quantile.charge_below:.0%}, "
         f"discharge above {quantile.discharge_above:.0%} of the day ahead"
     )
-    mpc = _best(mpc_grid(), spec, fewer)
-    listen(f"mpc: weight of the mean {mpc.mean_weight:g}, wear hurdle x {mpc.wear_factor:g}")
-    return rule, quantile, Mpc(mpc.mean_weight, mpc.wear_factor)
+    mpc = best_of(Mpc, mpc_grid(), spec, fewer, listen)
+    say(f"mpc: weight of the mean {mpc.mean_weight:g}, wear hurdle x {mpc.wear_factor:g}")
+    return rule, quantile, mpc
 
 
-def _best(grid: Iterable[P], spec: ScenarioSpec, windows: Windows) -> P:
-    """The policy of a grid that earns most."""
-    scored = [(float(play(policy, spec, windows)[0].profit.sum()), policy) for policy in grid]
-    return max(scored, key=lambda pair: pair[0])[1]
+def best_of(
+    kind: Callable[..., P],
+    grid: Settings,
+    spec: ScenarioSpec,
+    windows: Windows,
+    listen: Listen = lambda what, share: None,
+) -> P:
+    """Play all settings of a policy side by side, and build it with those that earn most.
+
+    Args:
+        kind: Builds the policy from numbers, or from columns of them, (B, 1).
+        grid: The settings.
+        spec: The scenario.
+        windows: Where they are compared.
+        listen: Hears about progress.
+    """
+    starts, _ = window_starts(build_scenario(spec, windows.split), windows)
+    columns = {name: torch.tensor([[each[name]] for each in grid]).double() for name in grid[0]}
+    everyone = kind(**{n: c.repeat_interleave(len(starts), 0) for n, c in columns.items()})
+    what = f"tuning the {everyone.name} on training days"
+    frame, _ = play(
+        everyone,
+        spec,
+        replace(windows, copies=len(grid)),
+        lambda done, ticks: listen(what, done / ticks),
+    )
+    earned = frame.profit.to_numpy().reshape(len(grid), len(starts)).sum(-1)
+    return kind(**grid[int(earned.argmax())])
+
+
+def _fewer_homes(spec: ScenarioSpec) -> ScenarioSpec:
+    """The first homes of the fleet, one with a battery at least."""
+    equipped = sample_fleet(spec.fleet).cohort >= 0
+    homes = max(TUNING_HOMES, int(equipped.int().argmax()) + 1)
+    return replace(spec, fleet=replace(spec.fleet, homes=min(homes, spec.fleet.homes)))

@@ -134,9 +134,9 @@ class Controller(nn.Module):
         )
         action = self.policy(observe(part, fleet_features(moment, fleet, self.dt_h)))
         if self.by_curve:
-            set_points = value_curve(action, moment, fleet, self.dt_h, 0.0)
+            set_points = value_curve(action, moment, fleet, self.dt_h)
         else:
-            set_points = cohort_power(action, moment, fleet, self.dt_h, 0.0)
+            set_points = cohort_power(action, moment, fleet, self.dt_h)
         solar_kw = set_points.solar_output_kw
         envelope = battery_envelope(
             moment.energy_kwh, moment.load_kw - solar_kw, fleet.battery, fleet.agreement, self.dt_h

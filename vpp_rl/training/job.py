@@ -32,7 +32,7 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
         agent=build("agent", dict(cfg["agent"]), learner(name).settings),
         dispatch=cfg["dispatch"],
         seed=int(cfg["seed"]),
-        compile=_compile(cfg["compile"], name, cfg["dispatch"]),
+        compile=_compile(cfg["compile"]),
         validations=int(cfg["validations"]),
         validation=Windows(
             "validation",
@@ -42,11 +42,10 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
     )
 
 
-def _compile(choice: object, agent: str, dispatch: str) -> bool:
-    """Whether to fuse the steps: not where the gradient of water-filling would be compiled."""
+def _compile(choice: object) -> bool:
+    """Whether to fuse the steps: by default wherever there is a C++ compiler."""
     if choice == "auto":
-        slow = agent == "apg" and dispatch != "value_curve"
-        return not slow and any(shutil.which(name) for name in ("c++", "g++", "clang++"))
+        return any(shutil.which(name) for name in ("c++", "g++", "clang++"))
     if isinstance(choice, bool):
         return choice
     raise InputError(f"compile must be true, false or auto, got {choice!r}.")

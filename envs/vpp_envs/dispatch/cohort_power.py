@@ -11,7 +11,7 @@ from vpp_envs.simulator import SetPoints
 
 
 def cohort_power(
-    action: Tensor, moment: Moment, fleet: Fleet, dt_h: float, temperature: float
+    action: Tensor, moment: Moment, fleet: Fleet, dt_h: float, temperature: Tensor | None = None
 ) -> SetPoints:
     """Turn a power target for each cohort into set-points.
 

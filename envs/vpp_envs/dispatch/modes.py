@@ -1,6 +1,6 @@
 """The ways to command a fleet, by name, with the size and the names of their actions."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 from torch import Tensor
 
@@ -12,7 +12,20 @@ from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.simulator import SetPoints
 
-Dispatch = Callable[[Tensor, Moment, Fleet, float, float], SetPoints]
+
+class Dispatch(Protocol):
+    """Turns an action into set-points; the functions of this table say how."""
+
+    def __call__(
+        self,
+        action: Tensor,
+        moment: Moment,
+        fleet: Fleet,
+        dt_h: float,
+        temperature: Tensor | None = None,
+    ) -> SetPoints:
+        """Set-points of all homes, (..., N)."""
+
 
 DISPATCH: dict[str, Dispatch] = {
     "value_curve": value_curve,

@@ -10,7 +10,7 @@ from vpp_envs.simulator import SetPoints
 
 
 def per_device(
-    action: Tensor, moment: Moment, fleet: Fleet, dt_h: float, temperature: float
+    action: Tensor, moment: Moment, fleet: Fleet, dt_h: float, temperature: Tensor | None = None
 ) -> SetPoints:
     """Turn a command for each battery into set-points.
 

@@ -14,7 +14,7 @@ from vpp_envs.simulator import SetPoints
 
 
 def value_curve(
-    action: Tensor, moment: Moment, fleet: Fleet, dt_h: float, temperature: float
+    action: Tensor, moment: Moment, fleet: Fleet, dt_h: float, temperature: Tensor | None = None
 ) -> SetPoints:
     """Turn bent value curves into set-points.
 
@@ -29,8 +29,8 @@ def value_curve(
         moment: State and signals.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
-        temperature: 0 for the decision itself; above 0 a smooth one for training, with this
-            share of the price as its width.
+        temperature: None for the decision itself; a number for a smooth one for training, with
+            this share of the price as its width.
     """
     cohorts = moment.curve.shape[-2]
     curtail_below = 0.1 * action[..., 4 * cohorts : 4 * cohorts + 1]
@@ -52,7 +52,7 @@ def value_curve(
         moment.price_per_kwh - fleet.battery.wear_per_kwh - sell_value / fleet.battery.one_way_eff
     )
     alone_kw = neutral(envelope.low_kw, envelope.high_kw)
-    if temperature > 0.0:
+    if temperature is not None:
         width = temperature * (0.13 + moment.price_per_kwh.abs())
         buy = torch.sigmoid(buy_gain / width)
         sell = torch.sigmoid(sell_gain / width)
@@ -97,10 +97,10 @@ def usable_fill(energy_kwh: Tensor, fleet: Fleet) -> Tensor:
     return ((energy_kwh - fleet.agreement.reserve_kwh) / usable_kwh).clamp(0.0, 1.0)
 
 
-def _curtailed(moment: Moment, below_per_kwh: Tensor, temperature: float) -> Tensor:
+def _curtailed(moment: Moment, below_per_kwh: Tensor, temperature: Tensor | None) -> Tensor:
     """Solar output when it is switched off below a price, (..., N). [kW]"""
     gain = moment.price_per_kwh - below_per_kwh
-    if temperature > 0.0:
+    if temperature is not None:
         share = torch.sigmoid(gain / (temperature * (0.13 + moment.price_per_kwh.abs())))
     else:
         share = (gain >= 0.0).to(moment.solar_available_kw.dtype)

@@ -135,7 +135,7 @@ def plant(small_spec):
 def dispatched(plant, *shares):
     """Set-points of one action for all rows: shares of the cohorts, then curtailment."""
     action = torch.tensor(shares, dtype=torch.float64).expand(4, -1)
-    return cohort_power(action, plant.moment, plant.fleet, DT_H, 0.0)
+    return cohort_power(action, plant.moment, plant.fleet, DT_H)
 
 
 def everything(plant, share, curtail=-1.0):
@@ -195,9 +195,9 @@ def test_curtailment_takes_its_share_of_the_sun(plant):
     sunny = plant.moment._replace(solar_available_kw=torch.full_like(plant.energy_kwh, 2.0))
     action = torch.zeros(4, len(plant.action_names), dtype=torch.float64)
     action[:, -1] = 0.25
-    assert (cohort_power(action, sunny, plant.fleet, DT_H, 0.0).solar_output_kw == 1.5).all()
+    assert (cohort_power(action, sunny, plant.fleet, DT_H).solar_output_kw == 1.5).all()
     action[:, -1] = -0.25
-    assert (cohort_power(action, sunny, plant.fleet, DT_H, 0.0).solar_output_kw == 2.0).all()
+    assert (cohort_power(action, sunny, plant.fleet, DT_H).solar_output_kw == 2.0).all()
 
 
 def test_single_precision_meets_the_target_to_a_millionth_of_the_rating(small_spec):

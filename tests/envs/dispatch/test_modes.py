@@ -70,7 +70,7 @@ def test_a_zero_bend_compares_the_price_with_the_curve(small_spec):
     eff, wear = fleet.battery.one_way_eff, fleet.battery.wear_per_kwh
     for price in (0.05, 0.098, 0.12, 0.5):
         now = moment._replace(curve=worth, price_per_kwh=torch.full((2, 1), price).double())
-        power = dispatch_mode("value_curve")(zero, now, fleet, 1 / 12, 0.0).battery_kw
+        power = dispatch_mode("value_curve")(zero, now, fleet, 1 / 12).battery_kw
         free = (fleet.battery.discharge_kw > 0) & (moment.energy_kwh > fleet.agreement.reserve_kwh)
         buys = (price < eff * 0.10).expand_as(power)
         sells = (price - wear > 0.10 / eff).expand_as(power)
@@ -92,8 +92,8 @@ def test_doubling_every_home_changes_neither_observation_nor_set_points(small_sp
     assert torch.allclose(ours, theirs, atol=1e-9)
     action = torch.full((2, 3 * 2 + 1), 0.3, dtype=torch.float64)
     action = action[:, : len(action_names("cohort_power", env.scenario.cohort_names, 8))]
-    one = dispatch_mode("cohort_power")(action, moment, fleet, 1 / 12, 0.0).battery_kw
-    two = dispatch_mode("cohort_power")(action, doubled, twins, 1 / 12, 0.0).battery_kw
+    one = dispatch_mode("cohort_power")(action, moment, fleet, 1 / 12).battery_kw
+    two = dispatch_mode("cohort_power")(action, doubled, twins, 1 / 12).battery_kw
     assert torch.allclose(two[:, :8], one, atol=1e-6)
 
 

@@ -17,7 +17,7 @@ def plant(small_spec):
 
 def act(plant, *shares, curtail=-1.0):
     action = torch.tensor([*shares, curtail], dtype=torch.float64).expand(2, -1)
-    return per_device(action, plant.moment, plant.fleet, DT_H, 0.0)
+    return per_device(action, plant.moment, plant.fleet, DT_H)
 
 
 def envelope(plant):

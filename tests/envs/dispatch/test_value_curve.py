@@ -38,7 +38,7 @@ def moment(price, energy=6.0, curve=((0.30, 0.20, 0.10),), load=1.0, solar=3.0):
 def battery_kw(price, *bends, curtail=0.0, **more):
     bends = bends or (0.0,) * (4 * len(more.get("curve", (0,))))
     action = tensor([*bends, curtail])
-    return value_curve(action, moment(price, **more), fleet(), DT_H, 0.0).battery_kw.item()
+    return value_curve(action, moment(price, **more), fleet(), DT_H).battery_kw.item()
 
 
 # At half fill a stored kWh is worth 0.20: buy below 0.9 x 0.20, sell above 0.20 / 0.9 + 0.04.
@@ -107,7 +107,7 @@ def test_the_sun_is_switched_off_below_the_curtailment_price():
         (-1.0, -0.099, 3.0),
     ):
         action = tensor([0.0, 0.0, 0.0, 0.0, curtail])
-        served = value_curve(action, moment(price), fleet(), DT_H, 0.0)
+        served = value_curve(action, moment(price), fleet(), DT_H)
         assert served.solar_output_kw.item() == kept
 
 
@@ -115,13 +115,13 @@ def test_each_cohort_reads_its_own_curve_and_bend():
     curve = ((0.30, 0.20, 0.10), (1.30, 1.20, 1.10))
     now = moment(0.5, curve=curve)
     zero = torch.zeros(1, 9, dtype=torch.float64)
-    assert value_curve(zero, now, fleet(cohort=0), DT_H, 0.0).battery_kw.item() == -5.0
-    assert value_curve(zero, now, fleet(cohort=1), DT_H, 0.0).battery_kw.item() == 5.0
+    assert value_curve(zero, now, fleet(cohort=0), DT_H).battery_kw.item() == -5.0
+    assert value_curve(zero, now, fleet(cohort=1), DT_H).battery_kw.item() == 5.0
     bent = zero.clone()
     bent[0, 5] = -1.0
     bent[0, 4] = -1.0  # 1.20 / 2.01 - 0.1 = 0.496 is not worth 0.5
-    assert value_curve(bent, now, fleet(cohort=0), DT_H, 0.0).battery_kw.item() == -5.0
-    assert value_curve(bent, now, fleet(cohort=1), DT_H, 0.0).battery_kw.item() == 0.0
+    assert value_curve(bent, now, fleet(cohort=0), DT_H).battery_kw.item() == -5.0
+    assert value_curve(bent, now, fleet(cohort=1), DT_H).battery_kw.item() == 0.0
 
 
 def test_a_home_answers_by_its_own_fill_whoever_else_there_is():
@@ -129,7 +129,7 @@ def test_a_home_answers_by_its_own_fill_whoever_else_there_is():
     energy = torch.linspace(2.0, 10.0, 40, dtype=torch.float64).reshape(1, 40)
     full = Moment(energy, 0 * energy + 1, 0 * energy, tensor([0.2]), curve)
     zero = torch.zeros(1, 5, dtype=torch.float64)
-    together = value_curve(zero, full, fleet(40), DT_H, 0.0).battery_kw
+    together = value_curve(zero, full, fleet(40), DT_H).battery_kw
     alone = torch.cat(
         [
             value_curve(
@@ -151,7 +151,7 @@ def test_a_smooth_decision_lies_between_and_approaches_the_hard_one():
     action = tensor([0.0, 0.0, 0.0, 0.0, 0.0])
     for price, hard in ((0.05, 5.0), (0.22, 0.0), (0.9, -5.0)):
         powers = [
-            value_curve(action, moment(price), fleet(), DT_H, t).battery_kw.item()
+            value_curve(action, moment(price), fleet(), DT_H, tensor(t)).battery_kw.item()
             for t in (0.3, 0.05, 1e-4)
         ]
         assert all(-5.0 <= power <= 5.0 for power in powers)

@@ -15,7 +15,7 @@ from vpp_rl.agents.analytic import (
 )
 from vpp_rl.agents.network import PolicyNetwork
 
-TEMPERATURE = 0.03
+TEMPERATURE = torch.tensor(0.03)
 
 
 def noisy_policy(env, seed=0):

@@ -63,7 +63,7 @@ def test_known_prices_give_the_value_that_enumeration_gives(monkeypatch):
     solution = solved(
         monkeypatch,
         (2, 2, 2),
-        lambda g, row, model: 1000.0 * torch.as_tensor(DAY)[row] + 0.0 * g,
+        lambda g, row, model: 1000.0 * torch.tensor(DAY).double()[row] + 0.0 * g,
     )
     change, allowed = move_gains()
     value = np.zeros(CELLS + 1)
@@ -81,8 +81,9 @@ def test_uncertain_prices_give_the_value_that_enumeration_gives(monkeypatch):
     """Two nodes a factor: stays with probability (1 + decay) / 2, by hand."""
 
     def price(g, hour):
-        return torch.as_tensor(DAY)[hour] + 0.08 * g
+        return hour_price[hour] + 0.08 * g
 
+    hour_price = torch.tensor(DAY, dtype=torch.float64)
     solution = solved(monkeypatch, (2, 2, 2), lambda g, row, model: 1000.0 * price(g, row))
     model = price_model("SA1")
     states = list(itertools.product((-1.0, 1.0), repeat=3))
@@ -103,7 +104,7 @@ def test_uncertain_prices_give_the_value_that_enumeration_gives(monkeypatch):
     for tick in reversed(range(4 * 48)):
         after[tick % 48] = value
         before = np.stack(
-            [best(price(g[s], tick % 48 // 2), value[s], change, allowed) for s in range(8)]
+            [best(float(price(g[s], tick % 48 // 2)), value[s], change, allowed) for s in range(8)]
         )
         value = chance @ before
     for tick, (index, state) in itertools.product((0, 20, 34), enumerate(states)):

@@ -85,7 +85,20 @@ def train_ppo(
         settings.group,
     )
     adapter.seed(seed)
-    model = PPO(
+    model = ppo_model(adapter, settings, seed)
+    with torch.no_grad():
+        for parameter in model.policy.action_net.parameters():
+            parameter.zero_()
+    callback = _Budget(settings, network, report, env.scenario.ticks_per_day / env.reward_scale)
+    model.learn(total_timesteps=10**12, callback=callback)
+    copy_actor(model, network)
+    return network
+
+
+def ppo_model(adapter: FleetVecEnv, settings: PpoSettings, seed: int) -> PPO:
+    """Stable-Baselines3's PPO, as it is trained here and as its speed is measured."""
+    layers = list(settings.hidden)
+    return PPO(
         "MlpPolicy",
         adapter,
         learning_rate=settings.learning_rate,
@@ -98,7 +111,7 @@ def train_ppo(
         ent_coef=settings.entropy,
         max_grad_norm=0.5,
         policy_kwargs={
-            "net_arch": {"pi": list(settings.hidden), "vf": list(settings.hidden)},
+            "net_arch": {"pi": layers, "vf": layers},
             "activation_fn": nn.Tanh,
             "log_std_init": settings.log_std,
         },
@@ -106,13 +119,6 @@ def train_ppo(
         device="cpu",
         verbose=0,
     )
-    with torch.no_grad():
-        for parameter in model.policy.action_net.parameters():
-            parameter.zero_()
-    callback = _Budget(settings, network, report, env.scenario.ticks_per_day / env.reward_scale)
-    model.learn(total_timesteps=10**12, callback=callback)
-    copy_actor(model, network)
-    return network
 
 
 def copy_actor(model: PPO, network: PolicyNetwork) -> None:

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3 import PPO
-from torch import nn
 
 from vpp_envs.fleet.sampling import FleetSpec
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
 from vpp_envs.vector_env import FleetVectorEnv
-from vpp_rl.agents.ppo import PpoSettings
+from vpp_rl.agents.ppo import PpoSettings, ppo_model
 from vpp_rl.agents.sb3_env import FleetVecEnv
 from vpp_rl.evaluation.speed import seconds_of
 
@@ -99,7 +97,7 @@ def measure_learner(
 def _update(
     kind: type[FleetVecEnv], env: FleetVectorEnv, settings: PpoSettings
 ) -> Callable[[], object]:
-    """A learner that makes one update at each call: network and batches of `train_ppo`."""
+    """A learner that makes one update at each call, as `train_ppo` does."""
     features = len(env.observation_names)
     adapter = kind(
         env,
@@ -110,17 +108,5 @@ def _update(
         settings.group,
     )
     adapter.seed(0)
-    model = PPO(
-        "MlpPolicy",
-        adapter,
-        n_steps=settings.steps,
-        batch_size=settings.batch,
-        n_epochs=settings.epochs,
-        policy_kwargs={
-            "net_arch": {"pi": list(settings.hidden), "vf": list(settings.hidden)},
-            "activation_fn": nn.Tanh,
-        },
-        seed=0,
-        device="cpu",
-    )
+    model = ppo_model(adapter, settings, seed=0)
     return partial(model.learn, settings.scenarios * settings.steps, reset_num_timesteps=False)

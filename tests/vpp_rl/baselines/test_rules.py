@@ -6,7 +6,14 @@ import torch
 
 from vpp_envs.simulator import step_site
 from vpp_envs.vector_env import FleetVectorEnv
-from vpp_rl.baselines.rules import CurtailOnly, Idle, Quantile, SelfConsumption, TimeOfUse
+from vpp_rl.baselines.rules import (
+    CurtailOnly,
+    Idle,
+    Quantile,
+    SelfConsumption,
+    TimeOfUse,
+    _quantile,
+)
 from vpp_rl.baselines.value_curve import StochasticValueCurve
 from vpp_rl.policy import Scene, scene_of
 
@@ -131,3 +138,13 @@ def test_the_unbent_value_curve_is_the_zero_action(day_spec):
         env.step_set_points(StochasticValueCurve().act(scene_of(env)))
         other.step(np.zeros((3, len(env.action_names))))
         assert torch.equal(env.energy_kwh, other.energy_kwh)
+
+
+def test_the_quantile_of_each_row_is_the_linear_one():
+    values = torch.randn(6, 48, generator=torch.Generator().manual_seed(0)).double()
+    shares = torch.tensor([0.0, 0.1, 0.25, 0.5, 0.96, 1.0]).double()
+    each = [torch.quantile(row, share) for row, share in zip(values, shares, strict=True)]
+    torch.testing.assert_close(_quantile(values, shares.unsqueeze(-1))[:, 0], torch.stack(each))
+    torch.testing.assert_close(
+        _quantile(values, 0.3)[:, 0], torch.quantile(values, 0.3, dim=-1), rtol=1e-12, atol=1e-12
+    )

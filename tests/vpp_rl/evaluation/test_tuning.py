@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from vpp_envs.scenario import ScenarioSpec, build_scenario
+from vpp_rl.baselines.mpc import Mpc
+from vpp_rl.baselines.rules import Quantile, TimeOfUse
+from vpp_rl.evaluation.rollout import Windows, play
+from vpp_rl.evaluation.tuning import best_of, mpc_grid, quantile_grid, time_of_use_grid, tuned
+
+WINDOWS = Windows("train", window_days=1, most=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "grid"),
+    [
+        (TimeOfUse, time_of_use_grid()[::19]),
+        (Quantile, quantile_grid()[::5]),
+        (Mpc, mpc_grid()[::4]),
+    ],
+)
+def test_playing_a_grid_side_by_side_is_playing_its_settings_one_by_one(day_spec, kind, grid):
+    alone = [play(kind(**setting), day_spec, WINDOWS)[0].profit for setting in grid]
+    columns = {n: torch.tensor([[s[n]] for s in grid]).double() for n in grid[0]}
+    together = kind(**{n: c.repeat_interleave(2, 0) for n, c in columns.items()})
+    profit = play(together, day_spec, replace(WINDOWS, copies=len(grid)))[0].profit
+    for index, expected in enumerate(alone):
+        part = profit[2 * index : 2 * index + 2].to_numpy()
+        assert part == pytest.approx(expected.to_numpy(), rel=1e-9)
+    sums = [float(profit.sum()) for profit in alone]
+    assert len(set(sums)) > 1
+    assert best_of(kind, grid, day_spec, WINDOWS) == kind(**grid[sums.index(max(sums))])
+
+
+def test_copies_of_a_window_start_alike(day_spec):
+    frame, _ = play(TimeOfUse(), day_spec, replace(WINDOWS, copies=3))
+    assert len(frame) == 6
+    assert frame.profit[:2].tolist() == frame.profit[2:4].tolist() == frame.profit[4:].tolist()
+
+
+def test_tuning_needs_a_battery_among_the_homes_that_it_plays(day_spec):
+    rare = replace(day_spec, fleet=replace(day_spec.fleet, homes=60, battery_share=0.02))
+    said: list[str] = []
+    shares: list[float] = []
+    tuned(rare, WINDOWS, said.append, lambda what, share: shares.append(share))
+    assert [line.split(":")[0] for line in said] == ["time of use", "quantile rule", "mpc"]
+    assert max(shares) == 1.0
+
+
+def test_fleets_of_the_same_cohorts_share_their_tables(day_spec: ScenarioSpec):
+    one = build_scenario(day_spec, "test")
+    two = build_scenario(replace(day_spec, unseen_homes=3), "test")
+    assert (len(one.fleet.home_id), len(two.fleet.home_id)) == (8, 3)
+    assert one.curve is two.curve
+    assert one.market is two.market

@@ -21,7 +21,7 @@ from vpp_envs.signals.synthetic.weather import solar_table
 
 SPLITS = ("train", "validation", "test")
 TICKS_PER_ISSUE = 6
-_UNSEEN_HOMES = 1_000_000  # homes of validation and test have ids from here on
+_SPLIT_HOMES = 1_000_000  # ids that a split has room for: no home is in two of them
 _CHUNK = 512  # rows at once: what a core's own cache holds
 
 
@@ -44,11 +44,12 @@ class ScenarioSpec:
                 f"scenario.control_dt_s must be 300 (five-minute settlement), "
                 f"got {self.control_dt_s}."
             )
-        if self.fleet.first_home + self.fleet.homes > _UNSEEN_HOMES:
+        most = max(self.fleet.homes, self.unseen_homes or 0)
+        if self.fleet.first_home + most > _SPLIT_HOMES:
             raise InputError(
-                f"fleet.first_home + fleet.homes must be at most {_UNSEEN_HOMES:,}: homes from "
-                f"there on are kept for validation and test; got "
-                f"{self.fleet.first_home + self.fleet.homes:,}."
+                f"fleet.first_home + fleet.homes (or scenario.unseen_homes) must be at most "
+                f"{_SPLIT_HOMES:,}: homes from there on are kept for validation and test; got "
+                f"{self.fleet.first_home + most:,}."
             )
         if self.episode_days < 1:
             raise InputError(f"scenario.episode_days must be at least 1, got {self.episode_days}.")
@@ -131,7 +132,7 @@ class Scenario:
                 free_from = tick + window_days * self.ticks_per_day
         if not starts:
             raise InputError(
-                f"evaluation.window_days={window_days} does not fit: the {self.split} split has "
+                f"window_days={window_days} does not fit: the {self.split} split has "
                 f"{len(self.start_ticks)} days; choose a shorter window or more days."
             )
         if most is not None and most < len(starts):
@@ -159,7 +160,7 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
         homes = sample_fleet(
             replace(
                 spec.fleet,
-                first_home=spec.fleet.first_home + _UNSEEN_HOMES,
+                first_home=spec.fleet.first_home + SPLITS.index(split) * _SPLIT_HOMES,
                 homes=spec.unseen_homes or spec.fleet.homes,
             )
         )

@@ -136,7 +136,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
                 next episode of each row's seed (at first, a random seed).
             options: ``reset_mask`` (B,) bool restarts those rows only; ``start_ticks`` (B,)
                 names the first tick of each row instead of a random day; ``episode_days``
-                sets the length.
+                sets the length of these episodes; the next ones are as long as usual.
         """
         options = options or {}
         mask = torch.as_tensor(options.get("reset_mask", np.ones(self.num_envs, bool)))
@@ -146,8 +146,8 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             self._take_seeds(int(np.random.SeedSequence().entropy) % (2**31), mask)  # type: ignore[arg-type]
         else:
             self._episodes[mask] += 1
-        if "episode_days" in options:
-            self._length[mask] = int(options["episode_days"]) * self.scenario.ticks_per_day
+        days = int(options.get("episode_days", self.scenario.spec.episode_days))
+        self._length[mask] = days * self.scenario.ticks_per_day
         self._start(mask, options.get("start_ticks"), first=seed is not None and self._stagger)
         return self._observation(), {}
 
@@ -168,20 +168,24 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
                 f"actions must be of shape {self.action_space.shape} (rows, components), "
                 f"got {tuple(action.shape)}."
             )
+        ahead = self._ahead()
         set_points, played = self._kernels.command(
-            action, self.moment, self._ahead(), self.tables, self.fleet, self.scenario.dt_h
+            action, self.moment, ahead, self.tables, self.fleet, self.scenario.dt_h
         )
         return self._close(set_points, played)
 
     def step_set_points(self, set_points: SetPoints) -> Stepped:
         """Advance all rows by one control interval with set-points, whoever made them."""
+        ahead = self._ahead()
         played = self._kernels.play(
-            set_points, self.moment, self._ahead(), self.tables, self.fleet, self.scenario.dt_h
+            set_points, self.moment, ahead, self.tables, self.fleet, self.scenario.dt_h
         )
         return self._close(set_points, played)
 
     def _ahead(self) -> Tensor:
         """Tick of each row after this step, where the homes live, (B,)."""
+        if not self._seeded:
+            raise gym.error.ResetNeeded("call reset() before the first step.")
         return (self.tick + 1).to(self.device)
 
     def _close(self, set_points: SetPoints, played: Played) -> Stepped:
@@ -220,8 +224,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self.energy_kwh = torch.where(served.unsqueeze(-1), played.energy_kwh, self.energy_kwh)
         self.tick = self.tick + active
         self._age = self._age + active
-        self._episodes[~active] += 1
-        self._start(~active, None, first=False)
+        self._start_next(~active)
         self._observation()
         return Totals(*(torch.where(served, t, torch.zeros_like(t)) for t in played.totals))
 
@@ -248,10 +251,14 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             final[row] = last[row].copy()
         info["final_obs"], info["_final_obs"] = final, truncated.copy()
         info["final_info"], info["_final_info"] = {}, truncated.copy()
-        mask = torch.from_numpy(truncated)
-        self._episodes[mask] += 1
-        self._start(mask, None, first=False)
+        self._start_next(torch.from_numpy(truncated))
         self._observation()
+
+    def _start_next(self, mask: Tensor) -> None:
+        """Start the next episode of some rows, as long as the scenario's."""
+        self._episodes[mask] += 1
+        self._length[mask] = self.scenario.episode_ticks
+        self._start(mask, None, first=False)
 
     def _take_seeds(self, seed: int | list[int | None], mask: Tensor) -> None:
         """Row i gets seed + i, or the i-th of a list."""

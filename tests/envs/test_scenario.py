@@ -62,8 +62,11 @@ def test_homes_of_validation_and_test_were_not_trained_on(splits):
     homes = {name: set(s.fleet.home_id.tolist()) for name, s in splits.items()}
     assert not homes["train"] & homes["validation"]
     assert not homes["train"] & homes["test"]
+    assert not homes["validation"] & homes["test"]
     with pytest.raises(InputError, match="homes from there on are kept for validation"):
         ScenarioSpec(fleet=FleetSpec(homes=1000, first_home=999_001))
+    with pytest.raises(InputError, match=r"scenario\.unseen_homes"):
+        ScenarioSpec(fleet=FleetSpec(homes=10, first_home=999_000), unseen_homes=1001)
 
 
 def test_validation_and_test_may_have_more_homes(small_spec):

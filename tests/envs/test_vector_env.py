@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -410,6 +411,28 @@ def test_an_episode_may_start_and_last_as_told(day_spec):
         env.step(zeros(env))
     env.reset(options={"reset_mask": np.array([True, True]), "start_ticks": [0, 0]})
     env.step(zeros(env))
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
+def test_a_length_that_is_told_counts_for_one_episode(day_spec, mode):
+    env = FleetVectorEnv(day_spec, 2, autoreset_mode=mode)
+    env.reset(seed=0, options={"start_ticks": [0, 288], "episode_days": 2})
+    ends = []
+    for step in range(4 * 288):
+        _, _, _, truncated, _ = env.step(zeros(env))
+        if truncated.any():
+            ends.append(step)
+            if mode == "Disabled":
+                env.reset(options={"reset_mask": np.ones(2, bool)})
+    lengths = np.diff(ends).tolist()
+    assert ends[0] == 2 * 288 - 1
+    assert set(lengths) == ({289} if mode == "NextStep" else {288})
+
+
+def test_a_step_before_the_first_reset_says_so(day_spec):
+    env = FleetVectorEnv(day_spec, 2)
+    with pytest.raises(gym.error.ResetNeeded, match=r"call reset\(\)"):
+        env.step(zeros(env))
 
 
 def test_no_action_changes_what_is_left_alone(day_spec):

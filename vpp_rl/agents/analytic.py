@@ -63,6 +63,9 @@ class AnalyticSettings:
         for name in ("scenarios", "homes", "iterations"):
             if getattr(self, name) < 1:
                 raise InputError(f"agent.{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("learning_rate", "temperature", "final_temperature", "seconds"):
+            if not getattr(self, name) > 0.0:
+                raise InputError(f"agent.{name} must be above 0, got {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)
@@ -171,12 +174,19 @@ def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: 
     first = int(scenario.start_ticks[0])
     ticks = round(settings.window_h / scenario.dt_h)
     last = int(scenario.start_ticks[-1]) + scenario.ticks_per_day - ticks
+    if last < first:
+        raise InputError(
+            f"agent.window_h={settings.window_h:g} is longer than the training days, of which "
+            f"there are {len(scenario.start_ticks)}; choose shorter windows or more days."
+        )
     draw = uniform(seed, episode, scenarios, 0, Purpose.START_DAY)
     half_hours = (last - first) // TICKS_PER_ISSUE + 1
     tick = first + (draw * half_hours).to(torch.int64) * TICKS_PER_ISSUE
     fleet = _some_homes(env.fleet, settings.homes, seed, episode)
     usable_kwh = fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh
-    fill = uniform(seed, episode, scenarios.unsqueeze(-1), fleet.home_id, Purpose.INITIAL_FILL)
+    fill = uniform(
+        seed, episode, scenarios.unsqueeze(-1), fleet.home_id.cpu(), Purpose.INITIAL_FILL
+    )
     energy_kwh = fleet.agreement.reserve_kwh + fill.to(usable_kwh) * usable_kwh
     return _Course(tick, energy_kwh, fleet)
 
@@ -202,7 +212,7 @@ def _go_on(
     energy_kwh = start_kwh.clone().requires_grad_()
     profit = torch.zeros(len(tick), dtype=torch.float64, device=env.device)
     for ahead in range(ticks):
-        rows = rows_at(env.tables, tick + ahead, energy_kwh.dtype)
+        rows = rows_at(env.tables, (tick + ahead).to(env.device), energy_kwh.dtype)
         energy_kwh, gain = step(policy, energy_kwh, rows, fleet, env.dispatch, dt_h, temperature)
         profit = profit + gain
     # A curve is the value at the end of its half hour: the last one's now, and the one's before the

@@ -40,6 +40,12 @@ class PpoSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot train."""
+        for name in ("scenarios", "steps", "batch", "epochs", "iterations"):
+            if getattr(self, name) < 1:
+                raise InputError(f"agent.{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("learning_rate", "seconds"):
+            if not getattr(self, name) > 0.0:
+                raise InputError(f"agent.{name} must be above 0, got {getattr(self, name)}.")
         if self.batch > self.scenarios * self.steps:
             raise InputError(
                 f"agent.batch={self.batch} is more than a collection of scenarios x steps = "

@@ -195,8 +195,6 @@ def site_model(site: Site) -> SiteModel:
     lowest[0] = highest[0] = home.initial_kwh
     # Only a battery that ends at its lowest may break the import limit, by this much at most.
     top = np.maximum(limit, np.diff(lowest) + loss_kwh)
-    highest = np.full_like(lowest, home.capacity_kwh)
-    lowest[0] = highest[0] = home.initial_kwh
     follows_below = site.price_per_kwh >= 0.0
     full_export_kw = surplus_kw - home.export_limit_kw
     full_import_kw = home.import_limit_kw - site.load_kw

@@ -30,7 +30,8 @@ class StochasticValueCurve:
 class NonAnticipativeOptimum:
     """The best that any controller can do on the synthetic process without knowing its future.
 
-    It knows the process's own factors. The optimum is solved once a quarter and cohort.
+    It knows the process's own factors. The optimum is solved once a quarter and cohort. It is a
+    bound only where `is_exact` holds; elsewhere it is `approximate`, one more optimiser.
     """
 
     name: str = "optimum"
@@ -38,6 +39,37 @@ class NonAnticipativeOptimum:
     _solved: dict[tuple[PriceModel, int, str], OptimalValue] = field(
         default_factory=dict, repr=False
     )
+
+    @classmethod
+    def approximate(cls) -> "NonAnticipativeOptimum":
+        """For a fleet that its cohorts describe only roughly."""
+        return cls("cohort optimum", "optimiser")
+
+    @staticmethod
+    def is_exact(scenario: Scenario) -> bool:
+        """Whether every battery is its cohort's, behind a connection that cannot bind.
+
+        Standing losses, some watts, are left out of the optimum.
+        """
+        fleet = scenario.fleet
+        battery, agreement = fleet.battery, fleet.agreement
+        with_battery = fleet.cohort >= 0
+        cohort = [scenario.cohorts[index] for index in fleet.cohort[with_battery].tolist()]
+        usable_kwh = battery.capacity_kwh - agreement.reserve_kwh
+        peak_kw = scenario.load_pu.amax(0)[fleet.load_archetype] * fleet.load_mean_kw
+        alike = [
+            (usable_kwh / battery.discharge_kw, [c.duration_h for c in cohort]),
+            (usable_kwh / battery.charge_kw, [c.duration_h for c in cohort]),
+            (battery.one_way_eff, [c.one_way_eff for c in cohort]),
+            (battery.wear_per_kwh, [c.wear_per_kwh for c in cohort]),
+        ]
+        free = (battery.charge_kw + peak_kw <= agreement.import_limit_kw) & (
+            battery.discharge_kw + fleet.solar_kw <= agreement.export_limit_kw
+        )
+        return bool(free[with_battery].all()) and all(
+            torch.allclose(ours[with_battery], torch.tensor(theirs).to(ours), rtol=1e-6)
+            for ours, theirs in alike
+        )
 
     def act(self, scene: Scene) -> SetPoints:
         """Compare price and the optimal marginal value at each home's fill."""

@@ -4,9 +4,7 @@ import argparse
 import importlib.metadata
 import os
 import platform
-import shutil
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from rich.table import Table
 
 from vpp_rl import __version__
 from vpp_rl.cli.extras import LIBRARIES, Library, how_to_install
+from vpp_rl.training.compiler import toolchain
 
 # Nothing that imports torch stands above: the doctor must speak where torch is missing or broken.
 
@@ -145,12 +144,13 @@ def _configuration() -> str:
 def _compiler() -> Finding:
     """Look for what torch.compile needs: a C++ compiler and Python's headers."""
     subject = "C++ compiler"
-    compiler = shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
-    if compiler is None:
+    found = toolchain()
+    if found.compiler is None:
         return Finding("note", subject, "none: the simulator runs eagerly, not compiled")
-    if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
-        return Finding("note", subject, f"{compiler}, but no Python.h: the simulator runs eagerly")
-    return Finding("ok", subject, f"{compiler}: torch.compile can be used")
+    if not found.complete:
+        detail = f"{found.compiler}, but no Python.h: the simulator runs eagerly"
+        return Finding("note", subject, detail)
+    return Finding("ok", subject, f"{found.compiler}: torch.compile can be used")
 
 
 def _runs_folder(here: Path) -> Finding:

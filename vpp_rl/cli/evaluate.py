@@ -1,8 +1,9 @@
 """``vpp evaluate``: score trained policies beside the rules, MPC and the bounds."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 ABOUT = """usage: vpp evaluate RUN [RUN ...] [KEY=VALUE ...]
 
@@ -16,6 +17,25 @@ and perfect foresight; print the scoreboard and write an HTML report.
   vpp evaluate RUN split=validation tune=false
 
 Keys: split, window_days, windows, unseen_homes, tune, out, threads."""
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """The keys of ``configs/evaluate.yaml``."""
+
+    split: Literal["train", "validation", "test"]
+    window_days: int | None
+    windows: int | None
+    unseen_homes: int | None
+    tune: bool
+    out: Path | None
+    threads: int
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that nothing can be played with."""
+        from vpp_rl.training.settings import at_least
+
+        at_least(1, "evaluate", self, "window_days", "windows", "unseen_homes", "threads")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -37,19 +57,21 @@ def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a Dic
 
     from vpp_envs.scenario import build_scenario
     from vpp_rl.cli.console import console, progress_bar
+    from vpp_rl.configuration import build
     from vpp_rl.evaluation.benchmark import contest
     from vpp_rl.evaluation.entrants import read_runs
     from vpp_rl.evaluation.rollout import Windows
+    from vpp_rl.files import write_text
     from vpp_rl.training.run import use_threads
 
-    use_threads(int(cfg.threads))
+    settings = build("evaluate", cfg, EvaluateSettings)
+    use_threads(settings.threads)
     out = console()
     runs = read_runs(folders)
     spec = runs.spec
-    if cfg.unseen_homes is not None:
-        spec = replace(spec, unseen_homes=int(cfg.unseen_homes))
-    most = None if cfg.windows is None else int(cfg.windows)
-    windows = Windows(cfg.split, cfg.window_days, most)
+    if settings.unseen_homes is not None:
+        spec = replace(spec, unseen_homes=settings.unseen_homes)
+    windows = Windows(settings.split, settings.window_days, settings.windows)
     with out.status("building days and homes"):
         scenario = build_scenario(spec, windows.split)
     for line in scenario.market.split_lines:
@@ -60,13 +82,16 @@ def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a Dic
             windows,
             runs.entrants,
             lambda what, share: bar.update(task, completed=share, note=what),
-            retune=bool(cfg.tune),
+            retune=settings.tune,
         )
-    return show(result, scenario, runs, Path(cfg.out or folders[0] / "evaluation"))
+    folder = settings.out or folders[0] / "evaluation"
+    # What was played for hours is kept before anything is made of it.
+    write_text(folder / "windows.csv", result.frame.to_csv(index=False))
+    return show(result, scenario, runs, folder)
 
 
 def show(result: Any, scenario: Any, runs: Any, folder: Path) -> Path:  # noqa: ANN401
-    """Print the scoreboard and write report and tables; returns the report's path."""
+    """Print the scoreboard and write report and summary; returns the report's path."""
     import json
 
     import numpy as np
@@ -101,8 +126,12 @@ def show(result: Any, scenario: Any, runs: Any, folder: Path) -> Path:  # noqa: 
         [*market.split_lines, *tuning],
         {**provenance(scenario), "configuration": json.dumps(runs.config, indent=1)},
     )
-    write_text(folder / "windows.csv", result.frame.to_csv(index=False))
     write_text(folder / "summary.csv", summary.to_csv(index=False))
     out.print(f"the bound's plan, replayed, misses its objective by {result.replay_error:.1e}")
+    if result.bound_gap > 1e-6:
+        out.print(
+            f"[yellow]a window's plans were not solved to the end: the bound may be up to "
+            f"{market.currency} {result.bound_gap:,.2f} higher, and shares of it lower[/]"
+        )
     out.print(f"report: [bold]{report}[/]")
     return report

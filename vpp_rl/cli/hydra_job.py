@@ -1,8 +1,9 @@
 """How a subcommand meets Hydra: overrides checked first, then Hydra's own entry point."""
 
+import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from vpp_envs.errors import InputError
@@ -32,14 +33,10 @@ def run_hydra(
         print(about)
         return 0
     import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
-    multirun = any(flag in argv for flag in ("-m", "--multirun"))
-    overrides = [a for a in argv if not a.startswith("-") and (not multirun or "," not in a)]
-    folders = _config_dirs(argv)
-    overrides = [a for a in overrides if a not in folders and a not in ("job", "hydra", "all")]
-    cfg = compose(config_name, [o for o in overrides if not o.startswith("hydra")], folders)
-    if not multirun and "--cfg" not in argv and "-c" not in argv:
-        check(cfg)
+    _check_all(config_name, argv, check)
     # Hydra shortens tracebacks and exits by itself; our own door wants the exception.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [f"vpp {config_name}", *argv]
@@ -53,12 +50,61 @@ def run_hydra(
             mistakes.append(mistake)
             return None
 
-    hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(
-        guarded
-    )()
+    decorate = hydra.main(
+        version_base="1.3", config_path=str(config_dir()), config_name=config_name
+    )
+    try:
+        decorate(guarded)()
+    except (HydraException, OmegaConfBaseException) as error:
+        # What is Hydra's own: its flags, its keys and its sweeps.
+        raise InputError(" ".join(str(error).split())) from None
     if mistakes:
         raise mistakes[0]
     return 0
+
+
+def _check_all(config_name: str, argv: Sequence[str], check: Callable[[Any], object]) -> None:
+    """Compose every job, and check each unless it is only shown, before Hydra starts the first."""
+    folders = _config_dirs(argv)
+    values = (*folders, "job", "hydra", "all")  # of flags
+    overrides = [
+        a
+        for a in argv
+        if not a.startswith("-")
+        and a not in values
+        and not a.lstrip("+~").startswith(("hydra.", "hydra/"))
+    ]
+    sweeps = any(flag in argv for flag in ("-m", "--multirun"))
+    jobs = _jobs(overrides) if sweeps else [overrides]
+    composed = [compose(config_name, job, folders) for job in jobs]
+    if any(flag in argv for flag in ("-c", "--cfg")):
+        return
+    for cfg in composed:
+        check(cfg)
+
+
+def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
+    """The overrides of every job of a sweep, in Hydra's order."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    choices = []
+    for text in overrides:
+        try:
+            override = parser.parse_override(text)
+            if override.is_sweep_override():
+                key = override.get_key_element()
+                values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            else:
+                values = [text]
+        except HydraException:
+            # Unreadable, or a sweep that no list of values can stand for: `compose` says so.
+            values = [text]
+        if not values:
+            raise InputError(f"the override '{text}' holds no value: nothing would be run.")
+        choices.append(values)
+    return (list(job) for job in itertools.product(*choices))
 
 
 def _config_dirs(argv: Sequence[str]) -> list[str]:

@@ -1,9 +1,12 @@
 """``vpp study``: repeat a study, from training to its table."""
 
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +16,47 @@ if TYPE_CHECKING:
 ABOUT = """usage: vpp study [FOLDER] [workers=N] [seeds=K]
 
 Run the study of a folder (default experiments/01_synthetic_sa1): train what its study.yaml names,
-each seed in a process of its own, score everything on its test days once, and write results.csv,
+each policy in a process of its own, score everything on its test days once, and write results.csv,
 results.md and report.html beside it. Runs that are finished already are not trained again."""
+
+
+@dataclass(frozen=True)
+class StudyArguments:
+    """What the command line says beside the folder."""
+
+    workers: int = 1
+    seeds: int | None = None  # none: as many as the study says
+
+    def __post_init__(self) -> None:
+        """Refuse a study of nothing."""
+        from vpp_rl.training.settings import at_least
+
+        at_least(1, "study", self, "workers", "seeds")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The keys of a study.yaml; lists are overrides in Hydra's syntax."""
+
+    seeds: int
+    common: tuple[str, ...]  # of all trainings
+    policies: dict[str, tuple[str, ...]]  # name of a policy: of its trainings
+    evaluation: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a study of nothing."""
+        from vpp_envs.errors import InputError
+        from vpp_rl.training.settings import at_least
+
+        at_least(1, "study", self, "seeds")
+        if not self.policies:
+            raise InputError("study.policies must name at least one policy.")
 
 
 def run(argv: Sequence[str]) -> int:
     """Run ``vpp study``."""
     from vpp_envs.errors import InputError
+    from vpp_rl.configuration import build
 
     if any(flag in argv for flag in ("-h", "--help")):
         print(ABOUT)
@@ -28,60 +65,147 @@ def run(argv: Sequence[str]) -> int:
     folders = [a for a in argv if "=" not in a] or ["experiments/01_synthetic_sa1"]
     if len(folders) > 1 or set(keys) - {"workers", "seeds"}:
         raise InputError("vpp study takes one folder, workers=N and seeds=K.")
-    folder = Path(folders[0])
-    if not (folder / "study.yaml").is_file():
-        raise InputError(f"{folder / 'study.yaml'} is missing: name the folder of a study.")
-    return _study(folder, int(keys.get("workers", 1)), keys.get("seeds"))
+    numbers = {
+        key: int(text) if re.fullmatch(r"-?\d+", text) else text for key, text in keys.items()
+    }
+    return _study(Path(folders[0]), build("study", numbers, StudyArguments))
 
 
-def _study(folder: Path, workers: int, seeds: str | None) -> int:
-    """Train what is missing, score, write."""
-    from omegaconf import OmegaConf
-
+def _study(folder: Path, arguments: StudyArguments) -> int:
+    """Check everything, train what is missing, score, write."""
     from vpp_rl.cli.console import console, progress_bar
+    from vpp_rl.cli.evaluate import EvaluateSettings, evaluate
+    from vpp_rl.configuration import build, compose
 
     out = console()
-    study = OmegaConf.load(folder / "study.yaml")
-    count = int(seeds or study.seeds)
+    study = _read(folder / "study.yaml")
+    _refuse_strangers(study)
     runs = Path("runs") / folder.name
-    places = {
-        name: [runs / name / f"seed{seed}" for seed in range(count)] for name in study.policies
-    }
-    missing = {
-        name: [p.name.removeprefix("seed") for p in group if not (p / "done").is_file()]
-        for name, group in places.items()
-    }
-    todo = [name for name, seeds in missing.items() if seeds]
+    seeds = range(arguments.seeds or study.seeds)
+    missing = {name: _missing(study, name, runs / name, seeds) for name in study.policies}
+    scoring = compose("evaluate", [*study.evaluation, f"out={runs / 'results'}"])
+    build("evaluate", scoring, EvaluateSettings)
+    todo = [name for name, left in missing.items() if left]
     out.print(f"training {', '.join(todo) or 'nothing: all runs are finished'}")
     with progress_bar(out, "training", total=max(len(todo), 1)) as (bar, task):
 
         def train(name: str) -> None:
-            # One process trains all seeds of a policy: days, homes and kernels are built once.
-            place = runs / name
-            command = [sys.executable, "-m", "vpp_rl.cli.main", "train", "--multirun"]
-            command += [*study.common, *study.policies[name], f"seed={','.join(missing[name])}"]
-            command += [f"hydra.sweep.dir={place}", "hydra.sweep.subdir=seed${seed}"]
-            place.mkdir(parents=True, exist_ok=True)
-            with (place / "log.txt").open("w") as log:
-                subprocess.run(command, check=True, stdout=log, stderr=log)
+            _train(study, name, runs / name, missing[name])
             bar.advance(task)
 
-        with ThreadPoolExecutor(workers) as pool:
+        with ThreadPoolExecutor(arguments.workers) as pool:
             list(pool.map(train, todo))
-    _score(folder, [place for group in places.values() for place in group], study)
+    places = [runs / name / f"seed{seed}" for name in study.policies for seed in seeds]
+    _write(folder, evaluate(places, scoring))
     return 0
 
 
-def _score(folder: Path, runs: Sequence[Path], study: Any) -> None:  # noqa: ANN401
-    """Play everybody on the test days, and write the results."""
+def _read(path: Path) -> Study:
+    """Read a study.yaml."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    from vpp_envs.errors import InputError
+    from vpp_rl.configuration import build
+
+    if not path.is_file():
+        raise InputError(f"{path} is missing: name the folder of a study.")
+    try:
+        plain = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(plain, dict):
+        raise InputError(f"{path} must hold keys and values, as other studies do.")
+    return build("study", {str(key): value for key, value in plain.items()}, Study)
+
+
+def _refuse_strangers(study: Study) -> None:
+    """Refuse policies that one scoreboard will not hold, before hours are spent on them."""
+    from vpp_envs.errors import InputError
+    from vpp_rl.training.job import job_from
+
+    jobs = {
+        name: job_from(_composed([*study.common, *overrides]))
+        for name, overrides in study.policies.items()
+    }
+    for (name, job), (other, twin) in combinations(jobs.items(), 2):
+        if job.scenario != twin.scenario:
+            raise InputError(
+                f"study.policies: '{name}' and '{other}' are trained on different scenarios: "
+                "make a study of each."
+            )
+        if (job.agent.name, job.dispatch) == (twin.agent.name, twin.dispatch):
+            raise InputError(
+                f"study.policies: '{name}' and '{other}' are both agent={job.agent.name} with "
+                f"dispatch={job.dispatch}, and would pass for seeds of one learner: make a study "
+                "of each."
+            )
+
+
+def _missing(study: Study, name: str, place: Path, seeds: Sequence[int]) -> list[int]:
+    """The seeds of a policy that are not trained yet; all are checked, trained or not.
+
+    Raises:
+        InputError: A training cannot be made so, or a finished one was made with other settings.
+    """
+    from vpp_envs.errors import InputError
+    from vpp_rl.evaluation.entrants import difference, run_config
+    from vpp_rl.training.job import job_from
+    from vpp_rl.training.run import DONE
+
+    missing = []
+    for seed in seeds:
+        config = _composed([*study.common, *study.policies[name], f"seed={seed}"])
+        job_from(config)
+        folder = place / f"seed{seed}"
+        if not (folder / DONE).is_file():
+            missing.append(seed)
+        elif differs := difference(run_config(folder), config):
+            raise InputError(
+                f"{folder} was made with other settings than the study has now, they differ in "
+                f"{differs}: remove it, so that it is trained again, or undo the change."
+            )
+    return missing
+
+
+def _composed(overrides: Sequence[str]) -> Mapping[str, Any]:
+    """The configuration of a training as its config.json holds it."""
+    import json
+
+    from omegaconf import OmegaConf
+
+    from vpp_rl.configuration import compose
+
+    plain = OmegaConf.to_container(compose("train", overrides), resolve=True)
+    config: dict[str, Any] = json.loads(json.dumps(plain))
+    return config
+
+
+def _train(study: Study, name: str, place: Path, seeds: Sequence[int]) -> None:
+    """Train seeds of a policy in one process, which builds days, homes and kernels once."""
+    from vpp_envs.errors import InputError
+
+    # Unbuffered, so that the last line of the log is what was said last.
+    command = [sys.executable, "-u", "-m", "vpp_rl.cli.main", "train", "--multirun"]
+    command += [*study.common, *study.policies[name], f"seed={','.join(map(str, seeds))}"]
+    command += [f"hydra.sweep.dir={place}", "hydra.sweep.subdir=seed${seed}"]
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / "log.txt"
+    with path.open("w") as log:
+        code = subprocess.run(command, check=False, stdout=log, stderr=log).returncode
+    if code != 0:
+        said = path.read_text(errors="replace").split("\n")
+        last = next((line for line in reversed(said) if line.strip()), f"exit code {code}")
+        raise InputError(f"training {name} failed: {last.strip()}; see {path}")
+
+
+def _write(folder: Path, report: Path) -> None:
+    """Write the results of a study from what was played."""
     import pandas as pd
 
-    from vpp_rl.cli.evaluate import evaluate
-    from vpp_rl.configuration import compose
     from vpp_rl.files import write_text
 
-    results = runs[0].parent.parent / "results"
-    report = evaluate(runs, compose("evaluate", [*study.evaluation, f"out={results}"]))
     frame = pd.read_csv(report.parent / "windows.csv").round(4)
     write_text(folder / "results.csv", frame.to_csv(index=False))
     frame["start"] = pd.to_datetime(frame["start"]).dt.date

@@ -17,7 +17,7 @@ Train an agent, and keep the policy that earns most on the validation days.
 
 Groups: agent = apg, ppo.  market = sa1, vic1, nsw1, qld1, ercot2023, ercot2024.
         fleet = mixed, two_hour.  scenario = nem_arbitrage.
-dispatch = value_curve (the policy bends a value curve), cohort_power, per_device.
+dispatch = value_curve (the policy bends a value curve), cohort_power.
 
 The run's folder holds the policy, the configuration, the learning curve and TensorBoard events."""
 
@@ -33,15 +33,15 @@ def _check(cfg: Any) -> None:  # noqa: ANN401 - a DictConfig, which stops here
     """Refuse what cannot be trained before anything is written; what is built here is kept."""
     from omegaconf import OmegaConf
 
-    from vpp_envs.dispatch.modes import dispatch_mode
     from vpp_envs.scenario import build_scenario
+    from vpp_rl.evaluation.rollout import window_starts
     from vpp_rl.training.job import job_from
 
     plain = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(plain, dict)
     job = job_from(plain)  # type: ignore[arg-type]
-    dispatch_mode(job.dispatch)
     build_scenario(job.scenario, "train")
+    window_starts(build_scenario(job.scenario, "validation"), job.validation)
 
 
 def _train(cfg: Any) -> float:  # noqa: ANN401 - a DictConfig, which stops here
@@ -58,8 +58,8 @@ def _train(cfg: Any) -> float:  # noqa: ANN401 - a DictConfig, which stops here
     folder = Path(HydraConfig.get().runtime.output_dir)
     plain = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(plain, dict)
-    use_threads(int(cfg.threads))
     job = job_from(plain)  # type: ignore[arg-type]
+    use_threads(job.threads)
     profit = train_with_progress(job, folder, json.dumps(plain, indent=2))
     shown = _shown(folder)
     console().print(f"next: [bold]vpp evaluate {shown}[/]   or   [bold]vpp export {shown}[/]")
@@ -74,13 +74,14 @@ def train_with_progress(job: Any, folder: Path, config: str) -> float:  # noqa: 
     from vpp_rl.cli.console import console, progress_bar
     from vpp_rl.files import write_text
     from vpp_rl.training.provenance import provenance
-    from vpp_rl.training.run import Milestone, run_training
+    from vpp_rl.training.run import DONE, Milestone, run_training, start_afresh
 
     out = console()
     with out.status("building the training days and homes"):
         scenario = build_scenario(job.scenario, "train")
         build_scenario(job.scenario, "validation")
     market = scenario.market
+    start_afresh(folder)
     write_text(folder / "config.json", config)
     write_text(folder / "provenance.json", json.dumps(provenance(scenario), indent=2))
     out.print(
@@ -100,7 +101,7 @@ def train_with_progress(job: Any, folder: Path, config: str) -> float:  # noqa: 
             bar.update(task, completed=milestone.share, note=text)
 
         best, seconds, steps = run_training(job, folder, listen)
-    write_text(folder / "done", f"{seconds:.1f} s\n")
+    write_text(folder / DONE, f"{seconds:.1f} s\n")
     out.print(
         f"trained in {seconds:.0f} s, {steps:,} steps; validation profit "
         f"[bold]{best:,.0f} {market.currency}[/] per home and year; run in {_shown(folder)}"

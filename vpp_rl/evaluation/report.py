@@ -28,8 +28,9 @@ _KIND_WORDS = {"rule": "rule", "optimiser": "optimiser", "learned": "learned pol
 
 # One sentence for each column of the table, in its order.
 _MEANINGS = {
-    "profit_per_home_year": "What the aggregator keeps: money from the market, less battery wear, "
-    "plus the worth of the energy left in store, for one home over 365 days.",
+    "profit_per_home_year": "What aggregator and homeowner make together: market money of the "
+    "whole site, less battery wear, plus the worth of the energy left in store, for one home over "
+    "365 days. How they share it is the agreement's affair.",
     "profit_iqm_per_home_year": "The same money in ordinary windows: the interquartile mean over "
     "windows and seeds, which leaves out the best and the worst quarter.",
     "gain_per_home_year": "The same money less what {reference} makes on the same windows: what "
@@ -51,7 +52,7 @@ _MEANINGS = {
     "per year.",
     "broken_agreements": "Five-minute steps of a home in which its reserve or its connection limit "
     "was not kept, over all windows and seeds.",
-    "train_s": "Seconds of training, mean over seeds.",
+    "train_s": "Seconds of training until the policy that was kept, mean over seeds.",
 }
 _KEY = ", ".join(
     f'<i style="background:{colour}"></i> {words}'

@@ -1,4 +1,4 @@
-"""Tune the rules and the MPC on training days, as hard as a learner is tuned."""
+"""Tune the rules and the MPC on training days, by grid."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,8 +18,8 @@ P = TypeVar("P", bound=Policy)
 Listen = Callable[[str, float], None]  # what is being played, and the share that is done
 Settings = Sequence[dict[str, float]]  # the numbers of a policy by name, one entry for each try
 
-TUNING_WINDOWS = 12
-MPC_WINDOWS = 6  # a programme at every interval costs more than a rule
+TUNING_WINDOWS = 36
+MPC_WINDOWS = 12  # a programme at every interval costs more than a rule
 TUNING_HOMES = 8  # what a rule should do hardly depends on how many homes follow it
 
 
@@ -57,14 +57,15 @@ def tuned(
 
     Args:
         spec: The scenario.
-        windows: Those that decide in the end: no more, and none longer, are tuned on.
+        windows: Those that decide in the end: training windows of their length, and no more of
+            them, are tuned on.
         say: Called with a line for people whenever a grid is done.
         listen: Hears about progress.
     """
     spec = _fewer_homes(spec)
     most = windows.most or TUNING_WINDOWS
     few = replace(windows, split="train", most=min(most, TUNING_WINDOWS))
-    fewer = replace(few, most=min(max(most // 2, 1), MPC_WINDOWS))
+    fewer = replace(few, most=min(max(most // 4, 1), MPC_WINDOWS))
     rule = best_of(TimeOfUse, time_of_use_grid(), spec, few, listen)
     say(
         f"time of use: charge {rule.charge_from_h:g}-{rule.charge_to_h:g} h, "

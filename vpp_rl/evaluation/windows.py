@@ -1,7 +1,7 @@
 """The contract of results: one row per policy, seed and window of time, all of them paired.
 
-Every policy runs on the same windows with the same homes, prices and random numbers. Money is the
-aggregator's, in the market's currency.
+Every policy runs on the same windows with the same homes, prices and random numbers. Money is that
+of the whole plant, aggregator and homeowners together, in the market's currency.
 """
 
 from dataclasses import dataclass

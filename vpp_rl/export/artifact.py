@@ -69,6 +69,22 @@ def known_cohorts(names: Sequence[str]) -> tuple[Cohort, ...]:
     return tuple(table[name] for name in names)
 
 
+def forecaster_of(run: Path) -> str | None:
+    """Name of the forecaster that a run was trained with; None if its configuration is not there.
+
+    "auto" is resolved as the market does: the exact law of synthetic prices, or what
+    `vpp_envs.signals.recorded` takes for recorded ones.
+    """
+    try:
+        market = json.loads((run / "config.json").read_text())["market"]
+        name, prices = str(market["forecaster"]), market["prices"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if name != "auto":
+        return name
+    return "exact" if prices is None else "seasonal_decayed"
+
+
 def export_run(run: Path, out: Path | None = None) -> Path:
     """Write the artifact of a run, whole or not at all, and replay it before it appears.
 
@@ -102,7 +118,7 @@ def _write(folder: Path, controller: Controller, manifest: Manifest) -> None:
         for name in FILES
     )
     manifest = manifest.model_copy(update={"files": files})
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n")
     check_artifact(folder)
     with torch.no_grad():
         error = replay(load_script(folder / CONTROLLER), folder / GOLDEN)
@@ -124,6 +140,7 @@ def _manifest(run: Path, facts: PolicyFacts) -> Manifest:
         zone=facts.zone,
         prices=prices,
         prices_sha256=prices_sha256,
+        forecaster=forecaster_of(run),
         control_dt_s=facts.control_dt_s,
         dispatch=facts.dispatch,
         agent=facts.agent,

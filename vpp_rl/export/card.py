@@ -1,5 +1,6 @@
 """The model card of an artifact."""
 
+from vpp_envs.forecast.naive import FORECASTERS
 from vpp_rl.export.manifest import Manifest
 
 
@@ -9,7 +10,7 @@ def model_card(manifest: Manifest) -> str:
     Args:
         manifest: Of the artifact; its files need not be known yet.
     """
-    parts = (_purpose, _training, _promises, _usage)
+    parts = (_purpose, _training, _promises, _usage, _forecasting)
     return "\n".join(part(manifest) for part in parts)
 
 
@@ -38,6 +39,7 @@ def _training(m: Manifest) -> str:
 | scenario | `{m.scenario}`, dispatch `{m.dispatch}` |
 | market | {m.region}, {m.currency}, clock {m.zone} |
 | prices | {source} |
+| forecaster | {_forecaster(m.forecaster)} |
 | training | {m.agent}, seed {m.seed}: {m.train_steps:,} steps in {m.train_s:.0f} s |
 | validation | {m.validation_profit_per_home_year:,.0f} {m.currency} per home and year |
 
@@ -51,11 +53,13 @@ def _promises(m: Manifest) -> str:
 
 - Every set-point lies inside the home's envelope: reserve, battery limits, import and export
   limits hold for the interval, whatever the policy says.
-- A home whose telemetry lacks a number, or has one outside the manifest's range, is marked
-  (`valid` is false) and must not be commanded; the others are dispatched as if it were not there.
-- A set-point expires after {m.control_dt_s} seconds (`valid_until`).
-- The forecast must be causal and in the manifest's bins. Prices far from those of training are
-  answered by a network that has not seen them.
+- A home whose telemetry lacks a number, has one outside the manifest's range, or a reserve above
+  its capacity, is marked (`valid` is false) and must not be commanded; the others are dispatched
+  as if it were not there.
+- A set-point expires after {m.control_dt_s} seconds (`valid_until`), counted from the start of the
+  interval, however late in it the call came.
+- The forecast must be causal and in the manifest's bins. Prices or forecasts far from those of
+  training are answered by a network that has not seen them.
 - Not for islanded operation, and no substitute for the inverter's own protection.
 """
 
@@ -77,3 +81,37 @@ print(table.battery_kw.sum(), table.valid_until)
 
 Sign: {m.sign_convention}.
 """
+
+
+def _forecasting(m: Manifest) -> str:
+    name = m.forecaster
+    # The exact law is known of synthetic prices only, and the oracle's future of past ones.
+    if name not in FORECASTERS or name == "oracle":
+        name = "seasonal_decayed"
+    return f"""## Make the forecast
+
+`{name}` makes `nodes_per_mwh` of past prices:
+
+```python
+import torch
+from vpp_envs.forecast.naive import {name}
+
+price = torch.tensor(history_per_mwh, dtype=torch.float64)
+whole = torch.cat([price, price[-1:].expand(-len(price) % 6)])  # up to a half hour's end
+nodes_per_mwh = {name}(whole).nodes_per_mwh[-1]
+```
+
+`history_per_mwh` has the five-minute prices from a midnight of the market's clock, 30 days ago or
+more, up to and including the interval that starts now. One forecast serves its half hour: it knows
+no price after that of the first interval.
+"""
+
+
+def _forecaster(name: str | None) -> str:
+    if name is None:
+        return "not noted by the run"
+    if name == "exact":
+        return "`exact`: the conditional law of the synthetic prices; no real market tells its own"
+    if name == "oracle":
+        return "`oracle`: the future itself, which no deployer knows"
+    return f"`{name}`: causal, from the prices' own past"

@@ -17,7 +17,8 @@ class Column(NamedTuple):
     meaning: str
 
 
-# The first three change every interval. A home with a number outside its range is left alone.
+# The first three change every interval. A home with a number outside its range, or with a reserve
+# above its capacity, is left alone.
 TELEMETRY_COLUMNS = (
     Column("energy_kwh", "kWh", -_MOST, _MOST, "stored energy now"),
     Column("load_kw", "kW", -_MOST, _MOST, "base load of the home now"),
@@ -92,5 +93,12 @@ SET_POINT_COLUMNS = (
     ),
     Column("low_kw", "kW", -_MOST, _MOST, "lower edge of the battery's envelope"),
     Column("high_kw", "kW", -_MOST, _MOST, "upper edge of the battery's envelope"),
-    Column("valid", "1", 0.0, 1.0, "1, or 0: the telemetry lacked a number, do not command it"),
+    Column(
+        "valid",
+        "1",
+        0.0,
+        1.0,
+        "1, or 0: do not command it, for a number of its telemetry is missing or out of range, or "
+        "reserve_kwh is above capacity_kwh",
+    ),
 )

@@ -101,9 +101,10 @@ class Controller(nn.Module):
     ) -> Tensor:
         """Dispatch a fleet for one interval.
 
-        A home with a number missing or out of its range takes no part: it is left alone and its
-        row is marked, and the other homes are dispatched as if it were not there. A battery of
-        a cohort that the policy does not know is left alone within its envelope.
+        A home with a number missing or out of its range, or with a reserve above its capacity,
+        takes no part: it is left alone and its row is marked, and the other homes are dispatched
+        as if it were not there. A battery of a cohort that the policy does not know is left alone
+        within its envelope.
 
         Args:
             telemetry: One row a home, columns `TELEMETRY_COLUMNS`, (N, 13).
@@ -116,7 +117,9 @@ class Controller(nn.Module):
         """
         # Not a number compares as false.
         inside = (telemetry >= self.low) & (telemetry <= self.high)
-        valid = inside.all(-1)
+        # A reserve above the capacity (in per cent, or in the other's column) is out of reach: its
+        # envelope would charge a full battery for ever.
+        valid = inside.all(-1) & (telemetry[:, 10] <= telemetry[:, 4])
         fleet, moment = self._read(telemetry, valid, signals, curve)
         part = signal_features(
             Signals(

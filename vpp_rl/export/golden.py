@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vpp_rl.export.controller import Controller
+from vpp_rl.export.telemetry import COLUMNS
 
 GOLDEN_FLEETS = 64
 _MOST_HOMES = 200  # of a golden fleet
@@ -83,6 +84,20 @@ def with_gaps(telemetry: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(here, fault.unsqueeze(-1), telemetry)
 
 
+def with_swaps(telemetry: Tensor, generator: torch.Generator) -> Tensor:
+    """Telemetry with capacity and reserve in each other's column in about one home of fifty.
+
+    Args:
+        telemetry: Of a fleet, (N, 13).
+        generator: Source of the draws.
+    """
+    swap = torch.rand(len(telemetry), generator=generator) < 0.02
+    order = list(range(telemetry.shape[1]))
+    capacity, reserve = COLUMNS.index("capacity_kwh"), COLUMNS.index("reserve_kwh")
+    order[capacity], order[reserve] = reserve, capacity
+    return torch.where(swap.unsqueeze(-1), telemetry[:, order], telemetry)
+
+
 def difference(answer: Tensor, expected: Tensor, telemetry: Tensor) -> float:
     """Largest difference of two answers, as a share of each home's rating; inf if only one is NaN.
 
@@ -119,7 +134,7 @@ def golden_pairs(controller: Controller) -> dict[str, np.ndarray]:
         if len(sizes) % _FLEETS_PER_FORECAST == 0:
             forecast = random_signals(generator)[1]
         homes = round(_MOST_HOMES ** (len(sizes) / (GOLDEN_FLEETS - 1)))
-        fleet = with_gaps(random_fleet(homes, generator), generator)
+        fleet = with_swaps(with_gaps(random_fleet(homes, generator), generator), generator)
         vector = random_signals(generator)[0]
         answer = controller(fleet, vector, forecast, controller.curves(forecast))
         settled = exact(

@@ -44,10 +44,10 @@ class LoadedController:
         Args:
             telemetry: One row a home, columns as in the manifest: a mapping, pandas DataFrame,
                 Arrow table, or matrix. A home with a number missing or out of the manifest's
-                range is left alone and marked.
+                range, or with a reserve above its capacity, is left alone and marked.
             signals: The manifest's entries, and ``nodes_per_mwh`` (leads, bins). The value
                 curves are computed once a forecast.
-            now: Start of the interval, UTC or with its zone; by default the clock's time.
+            now: A time within the interval, UTC or with its zone; by default the clock's.
 
         Returns:
             Set-points with their expiry.
@@ -61,7 +61,7 @@ class LoadedController:
         vector, nodes = signal_tensors(
             signals, manifest.forecast_leads, len(manifest.forecast_weights)
         )
-        start = start_of_interval(now)
+        start = start_of_interval(now, manifest.control_dt_s)
         with torch.no_grad():
             answer = self._scripted(matrix, vector, nodes, self._curves(nodes)).numpy()
         return SetPointTable(

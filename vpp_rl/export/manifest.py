@@ -72,6 +72,9 @@ class Manifest(_Record):
     zone: str
     prices: str  # that it was trained on: a file's name, or the generator's
     prices_sha256: str  # of that file; empty for a generator
+    # That it was trained with: "exact" is the law of synthetic prices, the others stand in
+    # `vpp_envs.forecast.naive`. None: the run did not keep its configuration, or an older export.
+    forecaster: str | None = None
     control_dt_s: int
     dispatch: str
     agent: str
@@ -95,8 +98,11 @@ class Manifest(_Record):
     files: tuple[FileRecord, ...]
 
     def contents(self) -> str:
-        """All but the files, as JSON: it travels inside the controller's file as well."""
-        return self.model_dump_json(exclude={"files"})
+        """All but the files, as JSON: it travels inside the controller's file as well.
+
+        What is not known is left out, as by an export that did not know the field.
+        """
+        return self.model_dump_json(exclude={"files"}, exclude_none=True)
 
 
 def read_manifest(folder: Path) -> Manifest:

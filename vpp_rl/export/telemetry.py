@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import time_ns
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ class SetPointTable:
     solar_limit_kw: np.ndarray  # most that the solar system may produce; NaN: rating not known
     low_kw: np.ndarray  # envelope of the battery, lower edge
     high_kw: np.ndarray  # envelope of the battery, upper edge
-    valid: np.ndarray  # False: the telemetry lacked a number, do not command this home
+    valid: np.ndarray  # False: the telemetry is incomplete or impossible, do not command this home
     valid_from: np.datetime64  # UTC
     valid_until: np.datetime64  # UTC; no set-point may be followed from then on
 
@@ -138,17 +139,28 @@ def _in_range(entry: Column, values: Any, shape: tuple[int, ...]) -> np.ndarray:
     return numbers
 
 
-def start_of_interval(now: object) -> np.datetime64:
-    """Start of a control interval, UTC, to the millisecond.
+def start_of_interval(now: object, control_dt_s: int) -> np.datetime64:
+    """Start of the control interval that holds a time, UTC, to the millisecond.
+
+    Intervals are those of the market's clock: a late call must not reach into the next price.
 
     Args:
         now: A datetime that names its zone, or a numpy one, which is UTC; by default the clock's.
+        control_dt_s: Control interval. [s]
 
     Raises:
         InputError: The datetime names no zone.
     """
+    stamp = _utc(now)
+    late = (stamp - np.datetime64(0, "ms")) % np.timedelta64(control_dt_s, "s")
+    start: np.datetime64 = stamp - late
+    return start
+
+
+def _utc(now: object) -> np.datetime64:
+    """A time in UTC, to the millisecond."""
     if now is None:
-        return np.datetime64("now", "ms")
+        return np.datetime64(time_ns() // 1_000_000, "ms")
     if isinstance(now, datetime):
         if now.tzinfo is None:
             raise InputError(f"now={now.isoformat()} names no zone: add tzinfo, such as UTC.")

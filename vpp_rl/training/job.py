@@ -1,7 +1,7 @@
 """From a composed configuration to a typed training job."""
 
-import shutil
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from vpp_envs.errors import InputError
@@ -11,41 +11,76 @@ from vpp_envs.signals.market import MarketSpec
 from vpp_rl.agents.registry import learner
 from vpp_rl.configuration import build
 from vpp_rl.evaluation.rollout import Windows
+from vpp_rl.training.compiler import toolchain
 from vpp_rl.training.run import TrainingJob
+from vpp_rl.training.settings import TrainSettings
+
+_GROUPS = ("scenario", "market", "fleet", "agent")
+_SPLITS_OF_RECORDED_PRICES = (
+    "train_share",
+    "validation_share",
+    "train_dates",
+    "validation_dates",
+    "test_dates",
+)
 
 
 def scenario_from(cfg: Mapping[str, Any]) -> ScenarioSpec:
     """Build the scenario of a configuration with groups scenario, market and fleet."""
-    values = dict(cfg["scenario"])
-    values["market"] = dict(cfg["market"])
-    values["fleet"] = dict(cfg["fleet"])
+    values = _group(cfg, "scenario")
+    values["market"] = _group(cfg, "market")
+    values["fleet"] = _group(cfg, "fleet")
     build("market", values["market"], MarketSpec)
     build("fleet", values["fleet"], FleetSpec)
     return build("scenario", values, ScenarioSpec)
 
 
 def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
-    """Build the training job of ``configs/train.yaml``."""
-    name = cfg["agent"]["name"]
+    """Build the training job of ``configs/train.yaml``.
+
+    Raises:
+        InputError: A key or value cannot be trained with.
+    """
+    rest = {key: value for key, value in cfg.items() if key not in _GROUPS}
+    settings = build("train", rest, TrainSettings)
+    agent = _group(cfg, "agent")
+    scenario = scenario_from(cfg)
+    _refuse_splits_that_nobody_reads(scenario.market)
     return TrainingJob(
-        scenario=scenario_from(cfg),
-        agent=build("agent", dict(cfg["agent"]), learner(name).settings),
-        dispatch=cfg["dispatch"],
-        seed=int(cfg["seed"]),
-        compile=_compile(cfg["compile"]),
-        validations=int(cfg["validations"]),
+        scenario=scenario,
+        agent=build("agent", agent, learner(agent.get("name", "")).settings),
+        dispatch=settings.dispatch,
+        seed=settings.seed,
+        compile=toolchain().complete if settings.compile == "auto" else settings.compile,
+        threads=settings.threads,
+        validations=settings.validations,
         validation=Windows(
             "validation",
-            window_days=cfg["validation_window_days"],
-            most=int(cfg["validation_windows"]),
+            window_days=settings.validation_window_days,
+            most=settings.validation_windows,
         ),
     )
 
 
-def _compile(choice: object) -> bool:
-    """Whether to fuse the steps: by default wherever there is a C++ compiler."""
-    if choice == "auto":
-        return any(shutil.which(name) for name in ("c++", "g++", "clang++"))
-    if isinstance(choice, bool):
-        return choice
-    raise InputError(f"compile must be true, false or auto, got {choice!r}.")
+def _group(cfg: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """One group of a configuration."""
+    group = cfg.get(name)
+    if not isinstance(group, Mapping):
+        raise InputError(f"the configuration needs its group '{name}', got {group!r}.")
+    return dict(group)
+
+
+def _refuse_splits_that_nobody_reads(market: MarketSpec) -> None:
+    """Refuse a way to split recorded prices where the prices are synthetic."""
+    if market.prices is not None:
+        return
+    for field in fields(market):
+        if (
+            field.name in _SPLITS_OF_RECORDED_PRICES
+            and getattr(market, field.name) != field.default
+        ):
+            raise InputError(
+                f"market.{field.name} splits recorded prices, and market.prices names none: name "
+                "their file, or split the synthetic market by market.train_days, "
+                "market.validation_days and market.test_days."
+            )

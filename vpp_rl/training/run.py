@@ -17,9 +17,10 @@ from vpp_rl.agents.registry import Settings, learner
 from vpp_rl.agents.trained import TrainedPolicy
 from vpp_rl.evaluation.rollout import Windows, play
 from vpp_rl.files import write_text
-from vpp_rl.training.checkpoint import PolicyFacts, save_policy
+from vpp_rl.training.checkpoint import FACTS, WEIGHTS, PolicyFacts, save_policy
 
 LEARNING = "learning.csv"
+DONE = "done"  # stands in the folder of a run that was trained to its end
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class TrainingJob:
     dispatch: str = "value_curve"
     seed: int = 0
     compile: bool = False
+    threads: int = 1
     validations: int = 8  # looks at the validation days, spread over the budget
     validation: Windows = field(default_factory=lambda: Windows("validation", most=36))
 
@@ -127,6 +129,16 @@ class _Watch:
             train_steps=progress.home_steps,
             validation_profit_per_home_year=profit,
         )
+
+
+def start_afresh(folder: Path) -> None:
+    """Remove what an earlier run left in a folder, where it would pass for the new run's.
+
+    Args:
+        folder: Of the run that starts; need not exist.
+    """
+    for name in (DONE, WEIGHTS, FACTS, LEARNING):
+        (folder / name).unlink(missing_ok=True)
 
 
 def run_training(

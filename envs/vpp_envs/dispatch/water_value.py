@@ -8,13 +8,6 @@ price of charging, or is lifted by the price of discharging, in expectation over
 import torch
 from torch import Tensor
 
-FILL_POINTS = 17
-
-
-def fill_grid(points: int) -> Tensor:
-    """Usable fill at which a curve is tabulated, 0 = reserve and 1 = full, (F,)."""
-    return torch.linspace(0.0, 1.0, points)
-
 
 def marginal_after_trade(
     value: Tensor, buy: Tensor, sell: Tensor, if_charged: Tensor, if_discharged: Tensor
@@ -95,6 +88,7 @@ def water_value(
     """
     # The last lead leaves what a kWh is typically worth a day ahead: the mean of the medians.
     middle = nodes_per_kwh[..., nodes_per_kwh.shape[-1] // 2 - 1].mean(-1, keepdim=True)
+    # Seventeen fills; a literal, because scripts read no globals.
     curve = middle * one_way_eff * torch.ones(17, dtype=middle.dtype, device=middle.device)
     up = one_way_eff * lead_h / duration_h
     down = -lead_h / (duration_h * one_way_eff)

@@ -9,7 +9,6 @@ LEAD_H = 0.5
 # The bins are finer in the upper tail, where a spiky market earns a third of its mean.
 NODE_WEIGHTS = (0.04, 0.08, 0.12, 0.16, 0.20, 0.16, 0.12, 0.07, 0.03, 0.015, 0.005)
 MEDIAN_NODE = 4  # probability 0.40 to 0.60
-HIGH_NODE = 7  # probability 0.88 to 0.95
 
 
 class PriceForecast(NamedTuple):

@@ -14,6 +14,7 @@ from vpp_rl.agents.analytic import (
     train_analytic,
 )
 from vpp_rl.agents.network import PolicyNetwork
+from vpp_rl.agents.ppo import PpoSettings
 
 TEMPERATURE = torch.tensor(0.03)
 
@@ -170,3 +171,29 @@ def test_settings_that_cannot_train_are_refused():
         AnalyticSettings(horizon_h=5.0)
     with pytest.raises(InputError, match=r"agent\.homes must be at least 1, got 0"):
         AnalyticSettings(homes=0)
+    with pytest.raises(InputError, match=r"agent\.seconds must be above 0, got 0"):
+        AnalyticSettings(seconds=0.0)
+    with pytest.raises(InputError, match=r"agent\.temperature must be above 0, got -1"):
+        AnalyticSettings(temperature=-1.0)
+    with pytest.raises(InputError, match=r"agent\.epochs must be at least 1, got 0"):
+        PpoSettings(epochs=0)
+    with pytest.raises(InputError, match=r"agent\.learning_rate must be above 0, got nan"):
+        PpoSettings(learning_rate=float("nan"))
+
+
+def test_a_window_longer_than_the_training_days_is_refused(day_spec):
+    env = FleetVectorEnv(day_spec, 2, autoreset_mode="Disabled")
+    settings = AnalyticSettings(scenarios=2, window_h=120.0, horizon_h=12.0, iterations=1)
+    with pytest.raises(InputError, match=r"agent\.window_h=120 is longer than the training days"):
+        train_analytic(env, settings, 0, lambda progress, policy: None)
+
+
+@pytest.mark.cuda
+def test_the_gradient_on_a_gpu_is_the_one_on_a_cpu(day_spec):
+    settings = AnalyticSettings(scenarios=4, window_h=2.0, horizon_h=1.0, iterations=2)
+    weights = []
+    for device in ("cpu", "cuda"):
+        env = FleetVectorEnv(day_spec, 4, dtype="float64", device=device, autoreset_mode="Disabled")
+        policy = train_analytic(env, settings, 0, lambda progress, policy: None)
+        weights.append(torch.cat([p.detach().cpu().flatten() for p in policy.parameters()]))
+    torch.testing.assert_close(weights[0], weights[1], rtol=1e-4, atol=1e-6)

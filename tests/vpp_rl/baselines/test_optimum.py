@@ -189,3 +189,19 @@ def test_nobody_beats_the_bounds_over_sixty_days():
         assert (frames[name] <= best_possible + plan.gap.numpy() + 1e-6).all(), name
     assert frames["optimum"].sum() >= frames["value curve"].sum()
     assert frames["optimum"].sum() < best_possible.sum()
+
+
+def test_the_optimum_is_exact_only_for_alike_batteries_behind_free_connections(day_spec):
+    def exact(**fleet):
+        spec = replace(day_spec, fleet=replace(day_spec.fleet, **fleet))
+        return NonAnticipativeOptimum.is_exact(build_scenario(spec, "test"))
+
+    alike = {"duration_h": 2.0, "round_trip_eff": 0.9, "wear_per_kwh": 0.04}
+    assert exact(**alike, export_limit_kw=None)
+    assert not exact(**alike, export_limit_kw=5.0)
+    assert not exact(**(alike | {"duration_h": 2.2}), export_limit_kw=None)
+    assert not exact(**(alike | {"round_trip_eff": 0.8}), export_limit_kw=None)
+    assert not exact(**(alike | {"wear_per_kwh": 0.01}), export_limit_kw=None)
+    assert not exact(export_limit_kw=None)
+    rough = NonAnticipativeOptimum.approximate()
+    assert (rough.name, rough.kind) == ("cohort optimum", "optimiser")

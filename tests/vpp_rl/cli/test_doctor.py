@@ -3,9 +3,13 @@ import subprocess
 import sys
 
 import pytest
+from omegaconf import OmegaConf
 
 from vpp_rl.cli import doctor
 from vpp_rl.cli.extras import LIBRARIES
+from vpp_rl.configuration import compose
+from vpp_rl.training import compiler
+from vpp_rl.training.job import job_from
 
 
 def finding(subject):
@@ -72,6 +76,21 @@ def test_missing_compiler_is_only_a_note(monkeypatch):
     state, _, detail = finding("C++ compiler")
     assert state == "note"
     assert "eager" in detail
+
+
+def test_what_the_doctor_finds_for_compiling_decides_for_training(monkeypatch, tmp_path):
+    cfg = OmegaConf.to_container(compose("train"), resolve=True)
+    monkeypatch.setenv("CXX", sys.executable)  # any program that exists
+    assert cfg["compile"] == "auto"
+    monkeypatch.setattr(compiler.sysconfig, "get_path", lambda name: str(tmp_path))
+    assert "no Python.h" in finding("C++ compiler").detail
+    assert job_from(cfg).compile is False
+    (tmp_path / "Python.h").touch()
+    assert finding("C++ compiler").state == "ok"
+    assert job_from(cfg).compile is True
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert job_from(cfg).compile is False
+    assert job_from(cfg | {"compile": True}).compile is True
 
 
 def test_unwritable_folder_is_only_a_note(monkeypatch, tmp_path):

@@ -8,7 +8,11 @@ import pytest
 import torch
 
 from vpp_envs.errors import InputError
-from vpp_rl.export.artifact import export_run
+from vpp_envs.forecast.naive import FORECASTERS
+from vpp_envs.signals import recorded
+from vpp_envs.signals.market import MarketSpec
+from vpp_rl.export.artifact import export_run, forecaster_of
+from vpp_rl.export.card import model_card
 from vpp_rl.export.columns import SET_POINT_COLUMNS, SIGNAL_ENTRIES, TELEMETRY_COLUMNS
 from vpp_rl.export.load import load
 from vpp_rl.files import file_sha256
@@ -72,10 +76,15 @@ def test_golden_pairs_are_fleets_of_one_to_200_homes_in_plain_arrays(exported):
         assert golden["signals"].shape == (len(homes), 7)
         assert golden["nodes_per_mwh"].shape == (len(homes), 48, 11)
         assert golden["set_points"].shape == (homes.sum(), 5)
-        # They move batteries both ways, and hold homes that are left alone.
+        # They move batteries both ways, and hold homes that are left alone; in some of these
+        # every number alone is in its range, but the reserve is above the capacity.
         assert golden["set_points"][:, 0].min() < -1.0
         assert golden["set_points"][:, 0].max() > 1.0
-        assert 0 < (golden["set_points"][:, 4] == 0).sum() < homes.sum() / 10
+        alone = golden["set_points"][:, 4] == 0
+        assert 0 < alone.sum() < homes.sum() / 10
+        swapped = golden["telemetry"][:, 10] > golden["telemetry"][:, 4]
+        assert (swapped & np.isfinite(golden["telemetry"]).all(-1)).sum() > 20
+        assert alone[swapped].all()
 
 
 def test_the_card_names_data_score_limits_and_use(make_run, tmp_path):
@@ -88,6 +97,7 @@ def test_the_card_names_data_score_limits_and_use(make_run, tmp_path):
         "123 AUD per home and year",
         "apg, seed 0: 100 steps",
         "battery_1h (1 h), battery_2h (2 h)",
+        "a reserve above\n  its capacity",
         "expires after 300 seconds",
         "from vpp_rl.export import load",
         "power above 0 draws from the grid",
@@ -129,3 +139,83 @@ def test_an_export_that_does_not_replay_never_appears(make_run, tmp_path, monkey
     with pytest.raises(AssertionError, match=r"differs from its source by 1\.0e-03"):
         export_run(tmp_path / "run")
     assert not (tmp_path / "run" / "export").exists()
+
+
+def leave_config(run, prices, forecaster):
+    market = {"region": "SA1", "prices": prices, "forecaster": forecaster}
+    (run / "config.json").write_text(json.dumps({"seed": 0, "market": market}))
+
+
+def test_manifest_and_card_name_the_forecaster(make_run, tmp_path):
+    make_run(tmp_path / "run", "value_curve")
+    leave_config(tmp_path / "run", "july.csv", "auto")
+    folder = export_run(tmp_path / "run")
+    assert json.loads((folder / "manifest.json").read_text())["forecaster"] == "seasonal_decayed"
+    assert load(folder).manifest.forecaster == "seasonal_decayed"
+    assert "| forecaster | `seasonal_decayed`: causal" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("prices", "forecaster", "name"),
+    [
+        (None, "auto", "exact"),
+        (None, "exact", "exact"),
+        ("july.csv", "auto", "seasonal_decayed"),
+        ("july.csv", "persistence", "persistence"),
+        ("july.csv", "oracle", "oracle"),
+    ],
+)
+def test_a_runs_configuration_tells_its_forecaster(tmp_path, prices, forecaster, name):
+    leave_config(tmp_path, prices, forecaster)
+    assert forecaster_of(tmp_path) == name
+
+
+def test_auto_means_here_what_it_means_to_the_market(monkeypatch):
+    # A market that knows no forecaster names the one that it looked for.
+    monkeypatch.setattr(recorded, "FORECASTERS", {})
+    with pytest.raises(InputError, match="forecaster='seasonal_decayed' is unknown"):
+        recorded.recorded_signals(MarketSpec(prices="july.csv", forecaster="auto"), "train")
+
+
+@pytest.mark.parametrize("config", ["{", "[]", "3", "{}", '{"market": {"region": "SA1"}}'])
+def test_a_damaged_configuration_tells_no_forecaster(tmp_path, config):
+    (tmp_path / "config.json").write_text(config)
+    assert forecaster_of(tmp_path) is None
+
+
+def test_an_artifact_without_a_forecaster_loads_as_those_before_the_field_did(one_artifact):
+    assert "forecaster" not in json.loads((one_artifact / "manifest.json").read_text())
+    assert load(one_artifact).manifest.forecaster is None
+    assert "| forecaster | not noted by the run |" in (one_artifact / "README.md").read_text()
+
+
+@pytest.mark.parametrize("ticks", [1, 4, 6])
+@pytest.mark.parametrize(
+    ("trained_with", "row", "shown"),
+    [
+        (None, "not noted by the run", "seasonal_decayed"),
+        ("exact", "`exact`: the conditional law of the synthetic prices", "seasonal_decayed"),
+        ("oracle", "`oracle`: the future itself", "seasonal_decayed"),
+        ("seasonal_decayed", "`seasonal_decayed`: causal", "seasonal_decayed"),
+        ("seasonal_naive", "`seasonal_naive`: causal", "seasonal_naive"),
+        ("persistence", "`persistence`: causal", "persistence"),
+    ],
+)
+def test_the_cards_five_lines_make_the_forecast_of_training(
+    one_artifact, draw, trained_with, row, shown, ticks
+):
+    controller = load(one_artifact)
+    card = model_card(controller.manifest.model_copy(update={"forecaster": trained_with}))
+    assert f"| forecaster | {row}" in card
+    lines = card.partition("## Make the forecast")[2].split("```")[1].removeprefix("python")
+    assert len([line for line in lines.splitlines() if line]) == 5
+    # Training saw 36 days; the deployer has 30 and today's up to half hour 21, and no later price.
+    price = 80.0 + 60.0 * np.random.default_rng(0).standard_normal(36 * 288)
+    issue = 34 * 48 + 21
+    names = {"history_per_mwh": price[4 * 288 : 6 * issue + ticks]}
+    exec(lines, names)
+    trained = FORECASTERS[shown](torch.from_numpy(price), torch.tensor([issue]))
+    assert torch.equal(names["nodes_per_mwh"], trained.nodes_per_mwh[0])
+    telemetry, signals = draw(20)
+    signals["nodes_per_mwh"] = names["nodes_per_mwh"]
+    assert controller.dispatch(telemetry, signals).valid.all()

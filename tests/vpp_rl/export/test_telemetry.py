@@ -125,11 +125,38 @@ def test_a_missing_signal_and_what_is_no_mapping_get_a_sentence():
 def test_the_interval_starts_in_utc():
     noon = np.datetime64("2026-07-01T02:30:00.000")
     adelaide = timezone(timedelta(hours=9, minutes=30))
-    assert start_of_interval(datetime(2026, 7, 1, 12, tzinfo=adelaide)) == noon
-    assert start_of_interval(pd.Timestamp("2026-07-01 12:00", tz="Australia/Adelaide")) == noon
-    assert start_of_interval(np.datetime64("2026-07-01T02:30")) == noon
+    assert start_of_interval(datetime(2026, 7, 1, 12, tzinfo=adelaide), 300) == noon
+    assert start_of_interval(pd.Timestamp("2026-07-01 12:00", tz="Australia/Adelaide"), 300) == noon
+    assert start_of_interval(np.datetime64("2026-07-01T02:30"), 300) == noon
     now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "ms")
-    assert abs(start_of_interval(None) - now) < np.timedelta64(5, "s")
+    late = now - start_of_interval(None, 300)
+    assert np.timedelta64(-5, "s") < late < np.timedelta64(305, "s")
+
+
+@pytest.mark.parametrize(
+    ("clock", "start"),
+    [
+        ("2026-07-01T02:30:00.000", "2026-07-01T02:30"),
+        ("2026-07-01T02:30:00.001", "2026-07-01T02:30"),
+        ("2026-07-01T02:34:59.999", "2026-07-01T02:30"),
+        ("2026-07-01T02:35:00.000", "2026-07-01T02:35"),
+        ("2026-07-01T00:00:01.000", "2026-07-01T00:00"),
+    ],
+)
+def test_a_late_call_belongs_to_the_interval_that_runs(monkeypatch, clock, start):
+    since_epoch = np.datetime64(clock, "ns") - np.datetime64(0, "ns")
+    monkeypatch.setattr("vpp_rl.export.telemetry.time_ns", lambda: int(since_epoch.astype(int)))
+    assert start_of_interval(None, 300) == np.datetime64(start)
+    # A time that is handed over is no different: `now` may well be another clock's.
+    assert start_of_interval(np.datetime64(clock), 300) == np.datetime64(start)
+    stamp = datetime.fromisoformat(clock).replace(tzinfo=UTC)
+    assert start_of_interval(stamp, 300) == np.datetime64(start)
+
+
+def test_the_interval_is_the_controllers():
+    clock = np.datetime64("2026-07-01T02:34:59")
+    assert start_of_interval(clock, 60) == np.datetime64("2026-07-01T02:34")
+    assert start_of_interval(clock, 1800) == np.datetime64("2026-07-01T02:30")
 
 
 @pytest.mark.parametrize(
@@ -142,4 +169,4 @@ def test_the_interval_starts_in_utc():
 )
 def test_a_time_that_could_be_anything_gets_a_sentence(now, sentence):
     with pytest.raises(InputError, match=sentence):
-        start_of_interval(now)
+        start_of_interval(now, 300)

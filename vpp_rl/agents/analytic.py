@@ -63,7 +63,9 @@ class AnalyticSettings:
         for name in ("scenarios", "homes", "iterations"):
             if getattr(self, name) < 1:
                 raise InputError(f"agent.{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("learning_rate", "temperature", "final_temperature", "seconds"):
+        if not self.learning_rate >= 0.0:
+            raise InputError(f"agent.learning_rate must be 0 or more, got {self.learning_rate}.")
+        for name in ("temperature", "final_temperature", "seconds"):
             if not getattr(self, name) > 0.0:
                 raise InputError(f"agent.{name} must be above 0, got {getattr(self, name)}.")
 

@@ -43,9 +43,10 @@ class PpoSettings:
         for name in ("scenarios", "steps", "batch", "epochs", "iterations"):
             if getattr(self, name) < 1:
                 raise InputError(f"agent.{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("learning_rate", "seconds"):
-            if not getattr(self, name) > 0.0:
-                raise InputError(f"agent.{name} must be above 0, got {getattr(self, name)}.")
+        if not self.seconds > 0.0:
+            raise InputError(f"agent.seconds must be above 0, got {self.seconds}.")
+        if not self.learning_rate >= 0.0:
+            raise InputError(f"agent.learning_rate must be 0 or more, got {self.learning_rate}.")
         if self.batch > self.scenarios * self.steps:
             raise InputError(
                 f"agent.batch={self.batch} is more than a collection of scenarios x steps = "

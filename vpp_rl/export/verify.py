@@ -11,7 +11,7 @@ import torch
 
 from vpp_rl.agents.network import PolicyNetwork
 from vpp_rl.export.controller import Controller
-from vpp_rl.export.golden import difference, random_fleet, random_signals, with_gaps
+from vpp_rl.export.golden import difference, random_fleet, random_signals, with_gaps, with_swaps
 from vpp_rl.export.load import check_artifact
 from vpp_rl.export.manifest import CONTROLLER, GOLDEN, Manifest
 from vpp_rl.export.script import Scripted, load_script, script_weights
@@ -115,7 +115,7 @@ def _parity(
         # The first fleets are the largest and the smallest, the others log-uniform in between.
         share = (1.0, 0.0)[index] if index < 2 else float(torch.rand(1, generator=generator))
         homes = round(float(BIG_FLEET) ** share)
-        telemetry = with_gaps(random_fleet(homes, generator), generator)
+        telemetry = with_swaps(with_gaps(random_fleet(homes, generator), generator), generator)
         signals = random_signals(generator)[0]
         answer = scripted(telemetry, signals, nodes, theirs)
         worst = max(worst, difference(answer, eager(telemetry, signals, nodes, ours), telemetry))

@@ -60,11 +60,12 @@ class AnalyticSettings:
             raise InputError(
                 f"agent.horizon_h={self.horizon_h} must divide agent.window_h={self.window_h}."
             )
-        for name in ("scenarios", "homes", "iterations"):
-            if getattr(self, name) < 1:
-                raise InputError(f"agent.{name} must be at least 1, got {getattr(self, name)}.")
-        if not self.learning_rate >= 0.0:
-            raise InputError(f"agent.learning_rate must be 0 or more, got {self.learning_rate}.")
+        leasts = {"scenarios": 1, "homes": 1, "iterations": 1, "learning_rate": 0}
+        for name, least in leasts.items():
+            if not getattr(self, name) >= least:
+                raise InputError(
+                    f"agent.{name} must be at least {least}, got {getattr(self, name)}."
+                )
         for name in ("temperature", "final_temperature", "seconds"):
             if not getattr(self, name) > 0.0:
                 raise InputError(f"agent.{name} must be above 0, got {getattr(self, name)}.")

@@ -40,13 +40,14 @@ class PpoSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot train."""
-        for name in ("scenarios", "steps", "batch", "epochs", "iterations"):
-            if getattr(self, name) < 1:
-                raise InputError(f"agent.{name} must be at least 1, got {getattr(self, name)}.")
+        ones = dict.fromkeys(("scenarios", "steps", "batch", "epochs", "iterations"), 1)
+        for name, least in {**ones, "learning_rate": 0}.items():
+            if not getattr(self, name) >= least:
+                raise InputError(
+                    f"agent.{name} must be at least {least}, got {getattr(self, name)}."
+                )
         if not self.seconds > 0.0:
             raise InputError(f"agent.seconds must be above 0, got {self.seconds}.")
-        if not self.learning_rate >= 0.0:
-            raise InputError(f"agent.learning_rate must be 0 or more, got {self.learning_rate}.")
         if self.batch > self.scenarios * self.steps:
             raise InputError(
                 f"agent.batch={self.batch} is more than a collection of scenarios x steps = "

@@ -37,7 +37,7 @@ _SHOWN = (
     ("cvar10_per_home_day", "{currency} a day in the worst tenth", "money", False),
     ("cycles_per_year", "full cycles a year", "count", False),
     ("broken_agreements", "broken agreements", "count", False),
-    ("train_s", "s to the kept policy", "effort", False),
+    ("train_s", "s to best", "effort", False),
 )
 _TERMINAL = (
     *("policy", "profit_per_home_year", "difference_per_home_year", "share_optimum"),

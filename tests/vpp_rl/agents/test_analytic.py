@@ -177,7 +177,7 @@ def test_settings_that_cannot_train_are_refused():
         AnalyticSettings(temperature=-1.0)
     with pytest.raises(InputError, match=r"agent\.epochs must be at least 1, got 0"):
         PpoSettings(epochs=0)
-    with pytest.raises(InputError, match=r"agent\.learning_rate must be 0 or more, got nan"):
+    with pytest.raises(InputError, match=r"agent\.learning_rate must be at least 0, got nan"):
         PpoSettings(learning_rate=float("nan"))
 
 

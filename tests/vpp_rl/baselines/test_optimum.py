@@ -203,5 +203,6 @@ def test_the_optimum_is_exact_only_for_alike_batteries_behind_free_connections(d
     assert not exact(**(alike | {"round_trip_eff": 0.8}), export_limit_kw=None)
     assert not exact(**(alike | {"wear_per_kwh": 0.01}), export_limit_kw=None)
     assert not exact(export_limit_kw=None)
+    assert not exact(**alike, export_limit_kw=None, import_limit_kw=1.0)
     rough = NonAnticipativeOptimum.approximate()
     assert (rough.name, rough.kind) == ("cohort optimum", "optimiser")

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounter
 
 from vpp_envs.errors import InputError
 from vpp_envs.kernels import rows_at
@@ -186,6 +187,18 @@ def test_a_window_longer_than_the_training_days_is_refused(day_spec):
     settings = AnalyticSettings(scenarios=2, window_h=120.0, horizon_h=12.0, iterations=1)
     with pytest.raises(InputError, match=r"agent\.window_h=120 is longer than the training days"):
         train_analytic(env, settings, 0, lambda progress, policy: None)
+
+
+@pytest.mark.parametrize("mode", ["value_curve", "cohort_power"])
+def test_all_ticks_temperatures_and_horizons_share_one_graph(day_spec, mode, monkeypatch):
+    """A second graph costs as long to compile as the first."""
+    counter = CompileCounter()
+    fuse = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda step, **more: fuse(step, backend=counter, **more))
+    env = FleetVectorEnv(day_spec, 4, dispatch=mode, autoreset_mode="Disabled")
+    settings = AnalyticSettings(scenarios=4, window_h=2.0, horizon_h=1.0, iterations=4)
+    train_analytic(env, settings, 0, lambda progress, policy: None, compile=True)
+    assert counter.frame_count == 1
 
 
 @pytest.mark.cuda

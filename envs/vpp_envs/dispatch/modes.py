@@ -24,7 +24,18 @@ class Dispatch(Protocol):
         dt_h: float,
         temperature: Tensor | None = None,
     ) -> SetPoints:
-        """Set-points of all homes, (..., N)."""
+        """Set-points of all homes.
+
+        Args:
+            action: Components named by `action_names`, (..., A), each in [-1, 1].
+            moment: State and signals, (..., N).
+            fleet: Constants, (N,).
+            dt_h: Length of the step. [h]
+            temperature: None for the decision itself; a scalar tensor smooths it for training.
+
+        Returns:
+            Set-points, (..., N). [kW]
+        """
 
 
 DISPATCH: dict[str, Dispatch] = {

@@ -260,6 +260,19 @@ def _unknown_key(config_name: str, key: str, keys: Sequence[str]) -> str:
     )
 
 
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """A composed configuration as plain values, as a run's ``config.json`` holds it.
+
+    Args:
+        cfg: What `compose` returned, or Hydra hands to a job.
+    """
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
 def _dotted_keys(cfg: DictConfig) -> list[str]:
     """Return every key of a configuration, inner ones before their leaves."""
     from omegaconf import OmegaConf

@@ -64,7 +64,7 @@ def _demo(folder: Path, seconds: int) -> int:
     from vpp_rl.cli.console import console
     from vpp_rl.cli.evaluate import evaluate
     from vpp_rl.cli.train import train_with_progress
-    from vpp_rl.configuration import compose
+    from vpp_rl.configuration import compose, resolved
     from vpp_rl.export.artifact import export_run
     from vpp_rl.training.job import job_from
     from vpp_rl.training.run import use_threads
@@ -81,11 +81,7 @@ def _demo(folder: Path, seconds: int) -> int:
             f"agent.seconds={seconds}",
         ],
     )
-    from omegaconf import OmegaConf
-
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
-    config = {str(key): value for key, value in plain.items()}
+    config = resolved(cfg)
     train_with_progress(job_from(config), folder, json.dumps(config, indent=2))
     out.rule("2 of 4  score: unseen days and homes, everybody on the same ones")
     report = evaluate([folder], compose("evaluate", ["windows=12", "window_days=5"]))

@@ -171,15 +171,9 @@ def _missing(study: Study, name: str, place: Path, seeds: Sequence[int]) -> list
 
 def _composed(overrides: Sequence[str]) -> Mapping[str, Any]:
     """The configuration of a training as its config.json holds it."""
-    import json
+    from vpp_rl.configuration import compose, resolved
 
-    from omegaconf import OmegaConf
-
-    from vpp_rl.configuration import compose
-
-    plain = OmegaConf.to_container(compose("train", overrides), resolve=True)
-    config: dict[str, Any] = json.loads(json.dumps(plain))
-    return config
+    return resolved(compose("train", overrides))
 
 
 def _train(study: Study, name: str, place: Path, seeds: Sequence[int]) -> None:

@@ -31,15 +31,12 @@ def run(argv: Sequence[str]) -> int:
 
 def _check(cfg: Any) -> None:  # noqa: ANN401 - a DictConfig, which stops here
     """Refuse what cannot be trained before anything is written; what is built here is kept."""
-    from omegaconf import OmegaConf
-
     from vpp_envs.scenario import build_scenario
+    from vpp_rl.configuration import resolved
     from vpp_rl.evaluation.rollout import window_starts
     from vpp_rl.training.job import job_from
 
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
-    job = job_from(plain)  # type: ignore[arg-type]
+    job = job_from(resolved(cfg))
     build_scenario(job.scenario, "train")
     window_starts(build_scenario(job.scenario, "validation"), job.validation)
 
@@ -49,18 +46,17 @@ def _train(cfg: Any) -> float:  # noqa: ANN401 - a DictConfig, which stops here
     import json
 
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
 
     from vpp_rl.cli.console import console
+    from vpp_rl.configuration import resolved
     from vpp_rl.training.job import job_from
     from vpp_rl.training.run import use_threads
 
     folder = Path(HydraConfig.get().runtime.output_dir)
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
-    job = job_from(plain)  # type: ignore[arg-type]
+    config = resolved(cfg)
+    job = job_from(config)
     use_threads(job.threads)
-    profit = train_with_progress(job, folder, json.dumps(plain, indent=2))
+    profit = train_with_progress(job, folder, json.dumps(config, indent=2))
     shown = _shown(folder)
     console().print(f"next: [bold]vpp evaluate {shown}[/]   or   [bold]vpp export {shown}[/]")
     return profit

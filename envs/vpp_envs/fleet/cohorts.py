@@ -30,9 +30,8 @@ def duration_class(battery: BatteryParams, agreement: Agreement) -> Tensor:
     """Index of each home's battery in `BATTERY_COHORTS`, -1 without one, (N,) int64."""
     usable_kwh = battery.capacity_kwh - agreement.reserve_kwh
     duration_h = usable_kwh / battery.discharge_kw.clamp(min=1e-9)
-    # Classes end at half hours. A literal, because scripts read no globals.
-    edges = torch.tensor([1.5, 2.5, 3.5], dtype=duration_h.dtype, device=duration_h.device)
-    index = torch.bucketize(duration_h, edges)
+    # Classes end at half hours; literals, because scripts read no globals.
+    index = (duration_h > 1.5).to(torch.int64) + (duration_h > 2.5) + (duration_h > 3.5)
     return torch.where(battery.discharge_kw > 0, index, torch.full_like(index, -1))
 
 

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from vpp_envs.dispatch.moment import Moment, allowed_solar_kw
 from vpp_envs.fleet.fleet import Fleet
-from vpp_envs.scenario import TICKS_PER_ISSUE, Scenario
+from vpp_envs.scenario import Scenario
+from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
 from vpp_envs.vector_env import FleetVectorEnv
 

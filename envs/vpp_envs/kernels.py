@@ -11,7 +11,7 @@ from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.moment import Moment
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.observation import fleet_features, observe
-from vpp_envs.scenario import TICKS_PER_ISSUE
+from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
 from vpp_envs.transition import Totals, advance, total
 

@@ -15,12 +15,11 @@ from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.fleet.sampling import LOAD_ARCHETYPES, SOLAR_ARCHETYPES, FleetSpec, sample_fleet
 from vpp_envs.forecast.protocol import LEAD_H, PriceForecast
 from vpp_envs.observation import Signals, feature_names, signal_features
-from vpp_envs.signals.market import MarketSignals, MarketSpec, market_signals
+from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec, market_signals
 from vpp_envs.signals.synthetic.household import load_table
 from vpp_envs.signals.synthetic.weather import solar_table
 
 SPLITS = ("train", "validation", "test")
-TICKS_PER_ISSUE = 6
 _SPLIT_HOMES = 1_000_000  # ids that a split has room for: no home is in two of them
 _CHUNK = 512  # rows at once: what a core's own cache holds
 

@@ -61,8 +61,8 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         device: Where the homes live.
         compile: Fuse the step with `torch.compile` (needs a C++ compiler).
         reward_scale: Factor of the reward.
-        stagger: Start the rows' first episodes at different ages, so that they do not all
-            end at once.
+        stagger: Start the rows' first episodes at different ages, in whole hours, so that they
+            do not all end at once.
 
     Version History:
         v0: First version.
@@ -287,9 +287,11 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             tick = named.expand(self.num_envs)[rows]
         age = torch.zeros_like(tick)
         if first and self.num_envs > 1:
-            # Rows with the same seed live the same days, so they are of the same age.
+            # Rows with the same seed live the same days, so they are of the same age. Ages are
+            # whole hours, because starting one row anew takes as long as starting ten.
             different, rank = torch.unique(self._seeds, return_inverse=True)
-            age = (rank * self.scenario.episode_ticks // len(different))[rows]
+            hours = 24 * self.scenario.spec.episode_days
+            age = (rank * hours // len(different) * (self.scenario.ticks_per_day // 24))[rows]
         energy = self._first_energy(seeds.unsqueeze(-1), episodes.unsqueeze(-1))
         self.energy_kwh = self.energy_kwh.index_copy(0, rows.to(self.device), energy)
         self.tick = self.tick.index_copy(0, rows, tick + age)

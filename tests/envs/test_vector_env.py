@@ -348,6 +348,13 @@ def test_staggered_rows_do_not_end_together(day_spec):
     assert all(row[1] - row[0] == 288 for row in ends)
 
 
+def test_staggered_rows_are_of_whole_hours_in_age(day_spec):
+    env = FleetVectorEnv(day_spec, 60, stagger=True)
+    env.reset(seed=0)
+    ages = env.tick % 288
+    assert sorted(set(ages.tolist())) == list(range(0, 288, 12))
+
+
 def test_initial_fills_are_uniform_between_reserve_and_top(day_spec):
     fleet = replace(day_spec.fleet, homes=200, battery_share=1.0)
     env = FleetVectorEnv(replace(day_spec, fleet=fleet), 50, dtype="float64")

@@ -24,7 +24,7 @@ from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.kernels import Rows, moment_of, rows_at
 from vpp_envs.observation import fleet_features, observe
 from vpp_envs.random import Purpose, uniform
-from vpp_envs.scenario import TICKS_PER_ISSUE
+from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.transition import advance
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.network import PolicyNetwork

@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 from torch import Tensor
 
 from vpp_envs.errors import InputError
-from vpp_envs.scenario import TICKS_PER_ISSUE
+from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.vector_env import FleetVectorEnv
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from vpp_envs.dispatch.cohort_power import level_fill
 from vpp_envs.dispatch.envelope import neutral
 from vpp_envs.forecast.protocol import LEAD_H, LEADS, MEDIAN_NODE
-from vpp_envs.scenario import TICKS_PER_ISSUE
+from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
 from vpp_rl.baselines.mpc_lp import RollingStorageLp, Storage
 from vpp_rl.baselines.rules import Tunable, envelope_of

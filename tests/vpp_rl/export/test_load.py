@@ -8,7 +8,8 @@ import torch
 
 from vpp_envs.dispatch.envelope import battery_envelope, neutral
 from vpp_envs.errors import InputError
-from vpp_envs.scenario import TICKS_PER_ISSUE, signals_at
+from vpp_envs.scenario import signals_at
+from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.trained import TrainedPolicy
 from vpp_rl.export.artifact import controller_of

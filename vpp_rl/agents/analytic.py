@@ -73,13 +73,16 @@ class AnalyticSettings:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training run stands; handed to the caller after every gradient step."""
+    """Where a training run stands; handed to the caller at the start and after every update."""
 
     iteration: int
     share: float  # of the budget that is spent [0 to 1]
     home_steps: int
-    profit_per_kw_day: float  # realised, smoothed decisions [currency/kW/day]
-    gradient_norm: float
+    profit_per_kw_day: float  # realised in training, NaN at the start [currency/kW/day]
+    gradient_norm: float  # NaN where the learner has none to tell
+
+
+UNTRAINED = Progress(0, 0.0, 0, float("nan"), float("nan"))
 
 
 def train_analytic(
@@ -95,7 +98,7 @@ def train_analytic(
         env: Supplies scenario, homes, tables and dispatch mode; it is not stepped.
         settings: How to train.
         seed: Of the network's weights and of the windows.
-        report: Called after every gradient step with the progress and the policy.
+        report: Called at the start and after every gradient step with the progress and the policy.
         compile: Fuse each interval and its gradient (needs a C++ compiler).
 
     Returns:
@@ -113,6 +116,7 @@ def train_analytic(
         torch.compiler.reset()
     step = torch.compile(smooth_step, fullgraph=True) if compile else smooth_step
     began = time.monotonic()
+    report(UNTRAINED, policy)
     home_steps, share, iteration = 0, 0.0, 0
     course = _begin(env, settings, seed, 0)
     while share < 1.0:

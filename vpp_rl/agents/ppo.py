@@ -12,7 +12,7 @@ from torch import nn
 
 from vpp_envs.errors import InputError
 from vpp_envs.vector_env import FleetVectorEnv
-from vpp_rl.agents.analytic import Progress, first_observations
+from vpp_rl.agents.analytic import UNTRAINED, Progress, first_observations
 from vpp_rl.agents.network import PolicyNetwork
 from vpp_rl.agents.sb3_env import FleetVecEnv
 
@@ -75,7 +75,7 @@ def train_ppo(
         env: Vector environment in same-step autoreset mode with ``settings.scenarios`` rows.
         settings: How to train.
         seed: Of weights, exploration and days.
-        report: Called after every update with the progress and the policy.
+        report: Called at the start and after every update with the progress and the policy.
         compile: Not used: the environment is compiled where it is made.
 
     Returns:
@@ -140,7 +140,7 @@ def copy_actor(model: PPO, network: PolicyNetwork) -> None:
 
 
 class _Budget(BaseCallback):
-    """Reports after every update, anneals, and stops when the budget is spent."""
+    """Reports at the start and after every update, anneals, and stops at the end of the budget."""
 
     def __init__(
         self,
@@ -166,6 +166,9 @@ class _Budget(BaseCallback):
     def _on_rollout_start(self) -> None:
         """The last update is done: report it, and set the rate of the next."""
         settings = self._settings
+        copy_actor(self.model, self._network)  # type: ignore[arg-type]
+        if not self._updates:
+            self._report(UNTRAINED, self._network)
         self._spent = max(
             self._updates / settings.iterations,
             (time.monotonic() - self._began) / settings.seconds,
@@ -173,7 +176,6 @@ class _Budget(BaseCallback):
         rate = settings.learning_rate * max(1.0 - self._spent, 0.02)
         self.model.lr_schedule = lambda _: rate
         if self._updates:
-            copy_actor(self.model, self._network)  # type: ignore[arg-type]
             self._report(
                 Progress(
                     self._updates,

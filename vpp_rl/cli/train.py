@@ -32,13 +32,18 @@ def run(argv: Sequence[str]) -> int:
 def _check(cfg: Any) -> None:  # noqa: ANN401 - a DictConfig, which stops here
     """Refuse what cannot be trained before anything is written; what is built here is kept."""
     from vpp_envs.scenario import build_scenario
+    from vpp_rl.cli.console import console
     from vpp_rl.configuration import resolved
     from vpp_rl.evaluation.rollout import window_starts
     from vpp_rl.training.job import job_from
+    from vpp_rl.training.run import use_threads
 
     job = job_from(resolved(cfg))
-    build_scenario(job.scenario, "train")
-    window_starts(build_scenario(job.scenario, "validation"), job.validation)
+    # Before the days are built: two processes with more threads than cores take ten times as long.
+    use_threads(job.threads)
+    with console().status("building the training days and homes"):
+        build_scenario(job.scenario, "train")
+        window_starts(build_scenario(job.scenario, "validation"), job.validation)
 
 
 def _train(cfg: Any) -> float:  # noqa: ANN401 - a DictConfig, which stops here
@@ -91,9 +96,10 @@ def train_with_progress(job: Any, folder: Path, config: str) -> float:  # noqa: 
 
         def listen(milestone: Milestone) -> None:
             best = milestone.best_profit_per_home_year
-            text = f"{milestone.progress.profit_per_kw_day:+.2f} {market.currency}/kW/day"
-            if best is not None:
-                text += f" · best on validation {best:,.0f} {market.currency}/home/year"
+            text = f"best on validation {best:,.0f} {market.currency}/home/year"
+            if milestone.progress.iteration:
+                earned = milestone.progress.profit_per_kw_day
+                text = f"{earned:+.2f} {market.currency}/kW/day · {text}"
             bar.update(task, completed=milestone.share, note=text)
 
         best, seconds, steps = run_training(job, folder, listen)

@@ -1,5 +1,6 @@
 """One training run: a folder with everything that is needed to trust, repeat and use it."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -33,7 +34,7 @@ class TrainingJob:
     seed: int = 0
     compile: bool = False
     threads: int = 1
-    validations: int = 8  # looks at the validation days, spread over the budget
+    validations: int = 8  # looks at the validation days after the first, spread over the budget
     validation: Windows = field(default_factory=lambda: Windows("validation", most=36))
 
 
@@ -43,8 +44,8 @@ class Milestone:
 
     share: float  # of the budget [0 to 1]
     progress: Progress
-    validation_profit_per_home_year: float | None
-    best_profit_per_home_year: float | None
+    validation_profit_per_home_year: float | None  # where the validation days were just played
+    best_profit_per_home_year: float
 
 
 @dataclass
@@ -57,16 +58,20 @@ class _Watch:
     writer: SummaryWriter
     listen: Callable[[Milestone], None]
     began: float
-    looks: int = 0
-    best: float | None = None
-    rows: list[dict[str, float]] | None = None
+    looks: int = -1  # that at the start, by the policy that has learned nothing, is number 0
+    best: float = -math.inf
+    rows: list[dict[str, float]] = field(default_factory=list)
 
     def __call__(self, progress: Progress, policy: PolicyNetwork) -> None:
-        """Log a gradient step; look at the validation days when it is time."""
+        """Log an update; look at the validation days at the start and when it is time."""
         step = progress.home_steps
-        self.writer.add_scalar("train/profit_per_kw_day", progress.profit_per_kw_day, step)
-        if progress.gradient_norm == progress.gradient_norm:
-            self.writer.add_scalar("train/gradient_norm", progress.gradient_norm, step)
+        scalars = {
+            "train/profit_per_kw_day": progress.profit_per_kw_day,
+            "train/gradient_norm": progress.gradient_norm,
+        }
+        for name, scalar in scalars.items():
+            if not math.isnan(scalar):
+                self.writer.add_scalar(name, scalar, step)
         value = None
         if progress.share * self.job.validations >= self.looks + 1:
             self.looks = int(progress.share * self.job.validations)
@@ -91,16 +96,15 @@ class _Watch:
         for name, scalar in scalars.items():
             self.writer.add_scalar(name, scalar, progress.home_steps)
         elapsed = time.monotonic() - self.began
-        self.rows = [
-            *(self.rows or []),
+        self.rows.append(
             {
                 "home_steps": float(progress.home_steps),
                 "seconds": elapsed,
                 "profit_per_home_year": profit,
-            },
-        ]
+            }
+        )
         write_text(self.folder / LEARNING, pd.DataFrame(self.rows).to_csv(index=False))
-        if self.best is None or profit > self.best:
+        if profit > self.best:
             self.best = profit
             save_policy(self.folder, policy, self.facts(progress, policy, profit, elapsed))
         return profit
@@ -149,7 +153,7 @@ def run_training(
     Args:
         job: What to train.
         folder: Of the run: policy, learning curve and TensorBoard events go there.
-        listen: Called after every gradient step.
+        listen: Called at the start and after every update.
 
     Returns:
         Best validation profit per home-year, seconds of training, and home-steps.
@@ -175,10 +179,9 @@ def run_training(
 
         policy = chosen.train(env, job.agent, job.seed, report, job.compile)
         seconds = time.monotonic() - began
-        if not watch.rows or watch.rows[-1]["home_steps"] != last[0].home_steps:
+        if watch.rows[-1]["home_steps"] != last[0].home_steps:
             value = watch.look(replace(last[0], share=1.0), policy)
             listen(Milestone(1.0, last[0], value, watch.best))
-    assert watch.best is not None
     return watch.best, seconds, last[0].home_steps
 
 

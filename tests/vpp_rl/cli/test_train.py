@@ -1,7 +1,9 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from vpp_envs.scenario import build_scenario
 from vpp_rl.cli import hydra_job, train
 from vpp_rl.cli.main import main
 from vpp_rl.training import run as training
@@ -77,6 +79,24 @@ def test_a_sweep_runs_every_combination(trained, tmp_path):
     sweep = ["agent=apg,ppo", "seed=range(2)", f"hydra.sweep.dir={tmp_path}"]
     assert main(["train", "--multirun", *SMALL, *sweep]) == 0
     assert trained == [(0, "apg"), (1, "apg"), (0, "ppo"), (1, "ppo")]
+
+
+def test_days_are_built_with_the_threads_of_the_training(trained, tmp_path, monkeypatch):
+    """Two trainings on two cores waited for each other's threads: the days took ten times longer."""
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def built(spec, split):
+        seen.append(torch.get_num_threads())
+        return build_scenario(spec, split)
+
+    monkeypatch.setattr("vpp_envs.scenario.build_scenario", built)
+    before = torch.get_num_threads()
+    try:
+        assert main(["train", *SMALL, f"threads={before + 1}"]) == 0
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {before + 1}
 
 
 def test_the_jobs_of_a_sweep_are_its_product_in_order():

@@ -13,6 +13,7 @@ import torch
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, Cohort
 from vpp_envs.forecast.protocol import LEAD_H, LEADS, NODE_WEIGHTS
+from vpp_envs.signals.market import forecaster_name
 from vpp_rl.export.card import model_card
 from vpp_rl.export.columns import NODES, SET_POINT_COLUMNS, SIGNAL_ENTRIES, TELEMETRY_COLUMNS
 from vpp_rl.export.controller import Controller
@@ -70,19 +71,13 @@ def known_cohorts(names: Sequence[str]) -> tuple[Cohort, ...]:
 
 
 def forecaster_of(run: Path) -> str | None:
-    """Name of the forecaster that a run was trained with; None if its configuration is not there.
-
-    "auto" is resolved as the market does: the exact law of synthetic prices, or what
-    `vpp_envs.signals.recorded` takes for recorded ones.
-    """
+    """Name of the forecaster that a run was trained with; None if its folder does not say."""
     try:
         market = json.loads((run / "config.json").read_text())["market"]
         name, prices = str(market["forecaster"]), market["prices"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if name != "auto":
-        return name
-    return "exact" if prices is None else "seasonal_decayed"
+    return forecaster_name(name, recorded=prices is not None)
 
 
 def export_run(run: Path, out: Path | None = None) -> Path:

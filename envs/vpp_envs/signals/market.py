@@ -44,7 +44,7 @@ class MarketSpec:
     train_dates: str | None = None
     validation_dates: str | None = None
     test_dates: str | None = None
-    forecaster: str = "auto"  # auto: exact for synthetic, seasonal_decayed for recorded prices
+    forecaster: str = "auto"  # see `forecaster_name`
 
     def __post_init__(self) -> None:
         """Refuse splits without days."""
@@ -103,9 +103,21 @@ def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
     return recorded_signals(spec, split)
 
 
+def forecaster_name(forecaster: str, recorded: bool) -> str:
+    """What "auto" stands for: the exact law of a synthetic market, seasonal_decayed elsewhere.
+
+    Args:
+        forecaster: As configured.
+        recorded: Whether the prices are recorded.
+    """
+    if forecaster != "auto":
+        return forecaster
+    return "seasonal_decayed" if recorded else "exact"
+
+
 def _synthetic(spec: MarketSpec, split: str) -> MarketSignals:
     """Simulate one split's path, with the exact conditional law as its forecast."""
-    if spec.forecaster not in ("auto", "exact"):
+    if forecaster_name(spec.forecaster, recorded=False) != "exact":
         raise InputError(
             f"market.forecaster={spec.forecaster!r} is for recorded prices; a synthetic market "
             "is forecast by its exact law: leave it at auto."

@@ -11,7 +11,13 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_envs.forecast.naive import FORECASTERS
-from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec, assemble
+from vpp_envs.signals.market import (
+    TICKS_PER_ISSUE,
+    MarketSignals,
+    MarketSpec,
+    assemble,
+    forecaster_name,
+)
 from vpp_envs.signals.readers.aemo import (
     NEM_LIMITS,
     read_price_and_demand_files,
@@ -230,7 +236,7 @@ def recorded_signals(spec: MarketSpec, split: str) -> MarketSignals:
     Raises:
         InputError: As `recorded_prices` and `recorded_splits`; also an unknown forecaster.
     """
-    name = "seasonal_decayed" if spec.forecaster == "auto" else spec.forecaster
+    name = forecaster_name(spec.forecaster, recorded=True)
     if name not in FORECASTERS:
         raise InputError(
             f"market.forecaster={name!r} is unknown for recorded prices; "

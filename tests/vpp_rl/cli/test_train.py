@@ -82,7 +82,7 @@ def test_a_sweep_runs_every_combination(trained, tmp_path):
 
 
 def test_days_are_built_with_the_threads_of_the_training(trained, tmp_path, monkeypatch):
-    """Two trainings on two cores waited for each other's threads: the days took ten times longer."""
+    """Two trainings on two cores waited for each other's threads: ten times as long."""
     monkeypatch.chdir(tmp_path)
     seen = []
 

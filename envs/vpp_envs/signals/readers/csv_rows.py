@@ -70,7 +70,10 @@ def csv_rows(name: str, raw: bytes, least_rows: int = 1) -> CsvRows:
     if doubled is not None:
         raise InputError(f"{name}, row 1: column '{doubled}' occurs twice; keep one.")
     if len(table) < least_rows:
-        raise InputError(f"{name} has {len(table)} rows below its header; expected {least_rows}.")
+        raise InputError(
+            f"{name} has fewer rows below its header than {least_rows}; it may be cut short, fetch "
+            "it again."
+        )
     for number, row in table:
         if len(row) != len(header):
             raise InputError(

@@ -15,7 +15,9 @@ from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.fleet.sampling import LOAD_ARCHETYPES, SOLAR_ARCHETYPES, FleetSpec, sample_fleet
 from vpp_envs.forecast.protocol import LEAD_H, PriceForecast
 from vpp_envs.observation import Signals, feature_names, signal_features
-from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec, market_signals
+from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec
+from vpp_envs.signals.recorded import recorded_signals
+from vpp_envs.signals.simulated import simulated_signals
 from vpp_envs.signals.synthetic.household import load_table
 from vpp_envs.signals.synthetic.weather import solar_table
 
@@ -187,6 +189,17 @@ def _tables(
         "solar_pu": solar_table(climate, market.start_utc, ticks, weather_seed, SOLAR_ARCHETYPES),
         "load_pu": load_table(market.zone, market.start_utc, ticks, weather_seed, LOAD_ARCHETYPES),
     }
+
+
+def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
+    """Build the signals of one split: recorded where the market names a file, else simulated.
+
+    Args:
+        spec: Which market and which days.
+        split: "train", "validation" or "test".
+    """
+    signals = simulated_signals if spec.prices is None else recorded_signals
+    return signals(spec, split)
 
 
 def _climate(region: str) -> str:

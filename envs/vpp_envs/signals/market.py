@@ -9,23 +9,14 @@ import torch
 from torch import Tensor
 
 from vpp_envs.errors import InputError
-from vpp_envs.forecast.exact import exact_forecast
-from vpp_envs.forecast.protocol import LEADS, PriceForecast
-from vpp_envs.signals.synthetic.prices import (
-    PriceModel,
-    clock_rows,
-    price_model,
-    quantile_map,
-    simulate_prices,
-)
+from vpp_envs.forecast.protocol import PriceForecast
+from vpp_envs.signals.synthetic.prices import PriceModel
 
 DT_S = 300
 TICKS_PER_ISSUE = 6
 TICKS_PER_DAY = 288
-# Each split of a synthetic market is a path of its own on years of its own.
-_FIRST_DAY = {"validation": "2000-01-01", "test": "2010-01-01", "train": "2024-01-01"}
-# Path 2 was the test until November 2026, when it had been looked at while the curve was designed.
-_EPISODE = {"train": 0, "validation": 1, "test": 3}
+# Each split of a simulated market is a path of its own on years of its own.
+FIRST_DAY = {"validation": "2000-01-01", "test": "2010-01-01", "train": "2024-01-01"}
 
 
 @dataclass(frozen=True)
@@ -53,8 +44,8 @@ class MarketSpec:
                 raise InputError(f"market.{name} must be at least 2, got {getattr(self, name)}.")
         if self.prices is not None:
             return
-        for split, following in pairwise(_FIRST_DAY):
-            first, end = (np.datetime64(_FIRST_DAY[name]) for name in (split, following))
+        for split, following in pairwise(FIRST_DAY):
+            first, end = (np.datetime64(FIRST_DAY[name]) for name in (split, following))
             most = int((end - first).astype(int))
             if getattr(self, f"{split}_days") > most:
                 raise InputError(
@@ -89,20 +80,6 @@ class MarketSignals:
     split_lines: tuple[str, ...]  # how the days are split, for people
 
 
-def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
-    """Build the signals of one split.
-
-    Args:
-        spec: Which market and which days.
-        split: "train", "validation" or "test".
-    """
-    if spec.prices is None:
-        return _synthetic(spec, split)
-    from vpp_envs.signals.recorded import recorded_signals
-
-    return recorded_signals(spec, split)
-
-
 def forecaster_name(forecaster: str, recorded: bool) -> str:
     """What "auto" stands for: the exact law of a synthetic market, seasonal_decayed elsewhere.
 
@@ -113,49 +90,6 @@ def forecaster_name(forecaster: str, recorded: bool) -> str:
     if forecaster != "auto":
         return forecaster
     return "seasonal_decayed" if recorded else "exact"
-
-
-def _synthetic(spec: MarketSpec, split: str) -> MarketSignals:
-    """Simulate one split's path, with the exact conditional law as its forecast."""
-    if forecaster_name(spec.forecaster, recorded=False) != "exact":
-        raise InputError(
-            f"market.forecaster={spec.forecaster!r} is for recorded prices; a synthetic market "
-            "is forecast by its exact law: leave it at auto."
-        )
-    model = price_model(spec.region)
-    days = {
-        "train": spec.train_days,
-        "validation": spec.validation_days,
-        "test": spec.test_days,
-    }[split]
-    midnight = pd.Timestamp(_FIRST_DAY[split], tz=model.zone).tz_convert("UTC").tz_localize(None)
-    start_utc = np.datetime64(midnight, "ms")
-    ticks = days * TICKS_PER_DAY
-    ahead = ticks + (LEADS + 1) * TICKS_PER_ISSUE
-    stamps = start_utc + np.timedelta64(DT_S, "s") * np.arange(ahead)
-    rows = clock_rows(stamps, model.zone)
-    path = simulate_prices(model, rows[:ticks], spec.seed, _EPISODE[split], DT_S / 3600.0)
-    issues = torch.arange(ticks // TICKS_PER_ISSUE)
-    leads = issues.unsqueeze(-1) + 1 + torch.arange(LEADS)
-    forecast = exact_forecast(path.factors[::TICKS_PER_ISSUE], rows[TICKS_PER_ISSUE * leads], model)
-    return assemble(
-        region=spec.region,
-        currency=model.currency,
-        zone=model.zone,
-        source=f"synthetic {spec.region}, seed {spec.seed}",
-        sha256="",
-        start_utc=start_utc,
-        price_per_mwh=path.price_per_mwh,
-        forecast=forecast,
-        price_scale=float(quantile_map(spec.region)[:, 5].abs().median()),
-        day_starts=TICKS_PER_DAY * torch.arange(days),
-        model=model,
-        factors=path.factors,
-        split_lines=(
-            f"train {spec.train_days} days, validation {spec.validation_days} days, test "
-            f"{spec.test_days} days: three paths of the process",
-        ),
-    )
 
 
 def assemble(

@@ -7,7 +7,8 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_envs.forecast.naive import seasonal_decayed
-from vpp_envs.signals.market import MarketSpec, market_signals
+from vpp_envs.scenario import market_signals
+from vpp_envs.signals.market import MarketSpec
 from vpp_envs.signals.recorded import (
     SPLITS,
     recorded_prices,

@@ -11,7 +11,7 @@ from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
 from vpp_rl.agents.analytic import AnalyticSettings
 from vpp_rl.agents.ppo import PpoSettings
-from vpp_rl.evaluation.rollout import Windows
+from vpp_rl.rollout import Windows
 from vpp_rl.training.checkpoint import load_policy
 from vpp_rl.training.run import TrainingJob, run_training
 

@@ -11,8 +11,8 @@ from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.simulator import SetPoints
 from vpp_rl.baselines.foresight import SiteProblem, solve_foresight
-from vpp_rl.evaluation.rollout import Windows, inventory_value_per_kwh, window_env
 from vpp_rl.policy import Scene
+from vpp_rl.rollout import Windows, inventory_value_per_kwh, window_env
 
 
 @dataclass

@@ -60,8 +60,8 @@ def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a Dic
     from vpp_rl.configuration import build
     from vpp_rl.evaluation.benchmark import contest
     from vpp_rl.evaluation.entrants import read_runs
-    from vpp_rl.evaluation.rollout import Windows
     from vpp_rl.files import write_text
+    from vpp_rl.rollout import Windows
     from vpp_rl.training.run import use_threads
 
     settings = build("evaluate", cfg, EvaluateSettings)

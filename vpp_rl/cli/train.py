@@ -34,7 +34,7 @@ def _check(cfg: Any) -> None:  # noqa: ANN401 - a DictConfig, which stops here
     from vpp_envs.scenario import build_scenario
     from vpp_rl.cli.console import console
     from vpp_rl.configuration import resolved
-    from vpp_rl.evaluation.rollout import window_starts
+    from vpp_rl.rollout import window_starts
     from vpp_rl.training.job import job_from
     from vpp_rl.training.run import use_threads
 

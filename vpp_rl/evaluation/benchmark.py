@@ -14,9 +14,9 @@ from vpp_rl.baselines.plan import plan_windows
 from vpp_rl.baselines.rules import CurtailOnly, Idle, Quantile, SelfConsumption, TimeOfUse
 from vpp_rl.baselines.value_curve import NonAnticipativeOptimum, StochasticValueCurve
 from vpp_rl.evaluation.figures import DayTrace
-from vpp_rl.evaluation.rollout import Trace, Windows, play, window_starts
 from vpp_rl.evaluation.tuning import Listen, tuned
 from vpp_rl.policy import Policy
+from vpp_rl.rollout import Trace, Windows, play, window_starts
 
 
 @dataclass(frozen=True)

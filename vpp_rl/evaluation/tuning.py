@@ -11,8 +11,8 @@ from vpp_envs.fleet.sampling import sample_fleet
 from vpp_envs.scenario import ScenarioSpec, build_scenario
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import Quantile, TimeOfUse
-from vpp_rl.evaluation.rollout import Windows, play, window_starts
 from vpp_rl.policy import Policy
+from vpp_rl.rollout import Windows, play, window_starts
 
 P = TypeVar("P", bound=Policy)
 Listen = Callable[[str, float], None]  # what is being played, and the share that is done

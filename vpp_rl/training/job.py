@@ -10,7 +10,7 @@ from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
 from vpp_rl.agents.registry import learner
 from vpp_rl.configuration import build
-from vpp_rl.evaluation.rollout import Windows
+from vpp_rl.rollout import Windows
 from vpp_rl.training.compiler import toolchain
 from vpp_rl.training.run import TrainingJob
 from vpp_rl.training.settings import TrainSettings

@@ -16,8 +16,8 @@ from vpp_rl.agents.analytic import Progress
 from vpp_rl.agents.network import PolicyNetwork
 from vpp_rl.agents.registry import Settings, learner
 from vpp_rl.agents.trained import TrainedPolicy
-from vpp_rl.evaluation.rollout import Windows, play
 from vpp_rl.files import write_text
+from vpp_rl.rollout import Windows, play
 from vpp_rl.training.checkpoint import FACTS, WEIGHTS, PolicyFacts, save_policy
 
 LEARNING = "learning.csv"

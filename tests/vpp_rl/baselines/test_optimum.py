@@ -17,7 +17,7 @@ from vpp_envs.signals.synthetic.prices import price_model
 from vpp_rl.baselines.optimum import OptimalValue, solve_optimum
 from vpp_rl.baselines.plan import plan_windows
 from vpp_rl.baselines.value_curve import NonAnticipativeOptimum, StochasticValueCurve
-from vpp_rl.evaluation.rollout import Windows, play
+from vpp_rl.rollout import Windows, play
 
 EFF, WEAR, HOURS = 0.9**0.5, 0.04, 2.0
 HALF_HOUR = 0.5

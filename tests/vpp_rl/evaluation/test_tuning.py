@@ -6,8 +6,8 @@ import torch
 from vpp_envs.scenario import ScenarioSpec, build_scenario
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import Quantile, TimeOfUse
-from vpp_rl.evaluation.rollout import Windows, play
 from vpp_rl.evaluation.tuning import best_of, mpc_grid, quantile_grid, time_of_use_grid, tuned
+from vpp_rl.rollout import Windows, play
 
 WINDOWS = Windows("train", window_days=1, most=2)
 

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.dispatch.value_curve import usable_fill
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario
 from vpp_envs.transition import Totals
 from vpp_envs.vector_env import FleetVectorEnv
@@ -77,7 +77,7 @@ def play(
                     (
                         before_tick[trace_row],
                         Totals(*(t[trace_row] for t in totals)),
-                        _fill(before_kwh[trace_row], env.fleet),
+                        usable_fill(before_kwh[trace_row], env.fleet),
                     )
                 )
             if progress is not None:
@@ -112,12 +112,6 @@ def inventory_value_per_kwh(scenario: Scenario) -> float:
     losses: an accounting convention, the same for every policy and bound. [currency/kWh]
     """
     return scenario.market.price_scale / 1000.0 * float(0.9**0.5)
-
-
-def _fill(energy_kwh: Tensor, fleet: Fleet) -> Tensor:
-    from vpp_envs.dispatch.value_curve import usable_fill
-
-    return usable_fill(energy_kwh, fleet)
 
 
 def _trace(kept: list[tuple[Tensor, Totals, Tensor]]) -> Trace:

@@ -52,7 +52,7 @@ def play(
         trace_row: Window of which the trace is kept.
 
     Returns:
-        One row a window (the columns of `scoreboard.WINDOW_COLUMNS`), and the trace.
+        One row a window (the columns `WINDOW_COLUMNS` of the scoreboard), and the trace.
     """
     env, starts, days = window_env(spec, windows)
     ticks = days * env.scenario.ticks_per_day
@@ -88,7 +88,15 @@ def play(
 
 
 def window_env(spec: ScenarioSpec, windows: Windows) -> tuple[FleetVectorEnv, Tensor, int]:
-    """An environment with one row a window, in float64, their first ticks, and their days."""
+    """An environment at the start of the windows, in float64, a row each.
+
+    Args:
+        spec: The scenario.
+        windows: Which days.
+
+    Returns:
+        Environment of W rows, first tick of each, (W,) int64, and days of a window.
+    """
     starts, days = window_starts(build_scenario(spec, windows.split), windows)
     seeds = [windows.seed + row for row in range(len(starts))] * windows.copies
     starts = starts.repeat(windows.copies)
@@ -100,7 +108,15 @@ def window_env(spec: ScenarioSpec, windows: Windows) -> tuple[FleetVectorEnv, Te
 
 
 def window_starts(scenario: Scenario, windows: Windows) -> tuple[Tensor, int]:
-    """First ticks of the windows, copies not counted, and their length in days."""
+    """Where the windows begin, copies not counted.
+
+    Args:
+        scenario: Of the windows' split.
+        windows: Which days.
+
+    Returns:
+        First tick of each window, (W,) int64, and days of a window.
+    """
     days = windows.window_days or scenario.fitting_days()
     return scenario.window_starts(days, windows.most), days
 
@@ -137,15 +153,13 @@ def _frame(
         ].sum()
     )
     market = scenario.market
-    stamps = market.start_utc + np.timedelta64(300, "s") * starts.numpy()
-    local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(market.zone)
     return pd.DataFrame(
         {
             "policy": policy.name,
             "kind": policy.kind,
             "seed": -1,
             "window": np.arange(len(starts)),
-            "start": local.date,
+            "start": market.local_time(starts).date,
             "quarter": market.quarter[starts].numpy(),
             "days": float(days),
             "homes": len(scenario.fleet.home_id),

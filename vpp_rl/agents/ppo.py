@@ -166,24 +166,21 @@ class _Budget(BaseCallback):
     def _on_rollout_start(self) -> None:
         """The last update is done: report it, and set the rate of the next."""
         settings = self._settings
-        copy_actor(self.model, self._network)  # type: ignore[arg-type]
-        if not self._updates:
-            self._report(UNTRAINED, self._network)
         self._spent = max(
             self._updates / settings.iterations,
             (time.monotonic() - self._began) / settings.seconds,
         )
         rate = settings.learning_rate * max(1.0 - self._spent, 0.02)
         self.model.lr_schedule = lambda _: rate
+        progress = UNTRAINED
         if self._updates:
-            self._report(
-                Progress(
-                    self._updates,
-                    min(self._spent, 1.0),
-                    self.num_timesteps,
-                    self._mean_reward * self._per_day,
-                    float("nan"),
-                ),
-                self._network,
+            progress = Progress(
+                self._updates,
+                min(self._spent, 1.0),
+                self.num_timesteps,
+                self._mean_reward * self._per_day,
+                float("nan"),
             )
+        copy_actor(self.model, self._network)  # type: ignore[arg-type]
+        self._report(progress, self._network)
         self._updates += 1

@@ -72,10 +72,11 @@ def train_with_progress(job: Any, folder: Path, config: str) -> float:  # noqa: 
     import json
 
     from vpp_envs.scenario import build_scenario
+    from vpp_rl.agents.analytic import Progress
     from vpp_rl.cli.console import console, progress_bar
     from vpp_rl.files import write_text
     from vpp_rl.training.provenance import provenance
-    from vpp_rl.training.run import DONE, Milestone, run_training, start_afresh
+    from vpp_rl.training.run import DONE, run_training, start_afresh
 
     out = console()
     with out.status("building the training days and homes"):
@@ -94,13 +95,12 @@ def train_with_progress(job: Any, folder: Path, config: str) -> float:  # noqa: 
         out.print(f"  {line}")
     with progress_bar(out, "training") as (bar, task):
 
-        def listen(milestone: Milestone) -> None:
-            best = milestone.best_profit_per_home_year
+        def listen(progress: Progress, best: float) -> None:
             text = f"best on validation {best:,.0f} {market.currency}/home/year"
-            if milestone.progress.iteration:
-                earned = milestone.progress.profit_per_kw_day
+            if progress.iteration:
+                earned = progress.profit_per_kw_day
                 text = f"{earned:+.2f} {market.currency}/kW/day · {text}"
-            bar.update(task, completed=milestone.share, note=text)
+            bar.update(task, completed=progress.share, note=text)
 
         best, seconds, steps = run_training(job, folder, listen)
     write_text(folder / DONE, f"{seconds:.1f} s\n")

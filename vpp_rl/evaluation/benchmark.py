@@ -133,13 +133,11 @@ def day_trace(contest: Contest, scenario: Scenario, title: str) -> DayTrace:
     part = slice(best * day, (best + 1) * day)
     tick = trace.tick[part]
     market = scenario.market
-    stamps = market.start_utc + np.timedelta64(300, "s") * tick.numpy()
-    local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(market.zone).tz_localize(None)
     per_h = 1.0 / scenario.dt_h
     levels = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=trace.fill.dtype)
     totals = trace.totals
     return DayTrace(
-        stamps_local=local.to_numpy(),
+        stamps_local=market.local_time(tick).tz_localize(None).to_numpy(),
         price_per_mwh=market.price_per_mwh[tick].numpy(),
         load_kw=(totals.load_kwh[part] * per_h).numpy(),
         solar_kw=(totals.solar_kwh[part] * per_h).numpy(),

@@ -116,13 +116,13 @@ class Controller(nn.Module):
             One row a home, columns `SET_POINT_COLUMNS`, (N, 5).
         """
         # Each column in one piece: all that follows passes over the homes, column by column.
-        column = telemetry.transpose(0, 1).contiguous()
+        columns = telemetry.transpose(0, 1).contiguous()
         # Not a number compares as false.
-        inside = (column >= self.low.unsqueeze(-1)) & (column <= self.high.unsqueeze(-1))
+        inside = (columns >= self.low.unsqueeze(-1)) & (columns <= self.high.unsqueeze(-1))
         # A reserve above the capacity (in per cent, or in the other's column) is out of reach: its
         # envelope would charge a full battery for ever.
-        valid = inside.all(0) & (column[10] <= column[4])
-        fleet, moment = self._read(column, valid, signals, curve)
+        valid = inside.all(0) & (columns[10] <= columns[4])
+        fleet, moment = self._read(columns, valid, signals, curve)
         part = signal_features(
             Signals(
                 signals[0],
@@ -148,7 +148,7 @@ class Controller(nn.Module):
         )
         alone_kw = neutral(envelope.low_kw, envelope.high_kw)
         # A home that is left alone keeps its solar output, which takes no more than its rating.
-        rating_kw = torch.where(inside[3], column[3], self.unknown_kw)
+        rating_kw = torch.where(inside[3], columns[3], self.unknown_kw)
         curtailed = solar_kw < moment.solar_available_kw
         return torch.stack(
             [
@@ -162,24 +162,24 @@ class Controller(nn.Module):
         )
 
     def _read(
-        self, column: Tensor, valid: Tensor, signals: Tensor, curve: Tensor
+        self, columns: Tensor, valid: Tensor, signals: Tensor, curve: Tensor
     ) -> tuple[Fleet, Moment]:
         """Take the columns apart, (13, N); a home that is not valid becomes one without devices."""
-        zero = torch.zeros_like(column[0])
+        zero = torch.zeros_like(columns[0])
         one = torch.ones_like(zero)
         index = torch.zeros_like(zero, dtype=torch.int64)
         battery = BatteryParams(
-            torch.where(valid, column[4], one),
-            torch.where(valid, column[5], zero),
-            torch.where(valid, column[6], zero),
-            torch.where(valid, column[7], one),
-            torch.where(valid, column[8], zero),
-            torch.where(valid, column[9], zero),
+            torch.where(valid, columns[4], one),
+            torch.where(valid, columns[5], zero),
+            torch.where(valid, columns[6], zero),
+            torch.where(valid, columns[7], one),
+            torch.where(valid, columns[8], zero),
+            torch.where(valid, columns[9], zero),
         )
         agreement = Agreement(
-            torch.where(valid, column[10], zero),
-            torch.where(valid, column[11], one),
-            torch.where(valid, column[12], one),
+            torch.where(valid, columns[10], zero),
+            torch.where(valid, columns[11], one),
+            torch.where(valid, columns[12], one),
             zero,
         )
         duration = duration_class(battery, agreement)
@@ -190,7 +190,7 @@ class Controller(nn.Module):
         fleet = Fleet(
             index,
             battery,
-            torch.where(valid, column[3], zero),
+            torch.where(valid, columns[3], zero),
             index,
             zero,
             index,
@@ -198,9 +198,9 @@ class Controller(nn.Module):
             cohort,
         )
         moment = Moment(
-            torch.where(valid, column[0], zero),
-            torch.where(valid, column[1], zero),
-            torch.where(valid, column[2], zero),
+            torch.where(valid, columns[0], zero),
+            torch.where(valid, columns[1], zero),
+            torch.where(valid, columns[2], zero),
             (signals[0] / 1000.0).reshape(1),
             curve,
         )

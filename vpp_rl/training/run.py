@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.vector_env import FleetVectorEnv
-from vpp_rl.agents.analytic import Progress
+from vpp_rl.agents.analytic import UNTRAINED, Progress
 from vpp_rl.agents.network import PolicyNetwork
 from vpp_rl.agents.registry import Settings, learner
 from vpp_rl.agents.trained import TrainedPolicy
@@ -38,14 +38,8 @@ class TrainingJob:
     validation: Windows = field(default_factory=lambda: Windows("validation", most=36))
 
 
-@dataclass(frozen=True)
-class Milestone:
-    """Where a run stands, for whoever watches it."""
-
-    share: float  # of the budget [0 to 1]
-    progress: Progress
-    validation_profit_per_home_year: float | None  # where the validation days were just played
-    best_profit_per_home_year: float
+# Hears where a run stands, and the best validation profit so far per home and year.
+Listen = Callable[[Progress, float], None]
 
 
 @dataclass
@@ -56,14 +50,16 @@ class _Watch:
     folder: Path
     env: FleetVectorEnv
     writer: SummaryWriter
-    listen: Callable[[Milestone], None]
+    listen: Listen
     began: float
+    last: Progress = UNTRAINED
     looks: int = -1  # that at the start, by the policy that has learned nothing, is number 0
     best: float = -math.inf
     rows: list[dict[str, float]] = field(default_factory=list)
 
     def __call__(self, progress: Progress, policy: PolicyNetwork) -> None:
         """Log an update; look at the validation days at the start and when it is time."""
+        self.last = progress
         step = progress.home_steps
         scalars = {
             "train/profit_per_kw_day": progress.profit_per_kw_day,
@@ -72,13 +68,12 @@ class _Watch:
         for name, scalar in scalars.items():
             if not math.isnan(scalar):
                 self.writer.add_scalar(name, scalar, step)
-        value = None
         if progress.share * self.job.validations >= self.looks + 1:
             self.looks = int(progress.share * self.job.validations)
-            value = self.look(progress, policy)
-        self.listen(Milestone(progress.share, progress, value, self.best))
+            self.look(progress, policy)
+        self.listen(progress, self.best)
 
-    def look(self, progress: Progress, policy: PolicyNetwork) -> float:
+    def look(self, progress: Progress, policy: PolicyNetwork) -> None:
         """Play the validation days, and keep the policy if it is the best so far."""
         trained = TrainedPolicy(policy, self.job.dispatch, self.job.agent.name)
         frame, _ = play(trained, self.job.scenario, self.job.validation)
@@ -107,7 +102,6 @@ class _Watch:
         if profit > self.best:
             self.best = profit
             save_policy(self.folder, policy, self.facts(progress, policy, profit, elapsed))
-        return profit
 
     def facts(
         self, progress: Progress, policy: PolicyNetwork, profit: float, elapsed: float
@@ -145,9 +139,7 @@ def start_afresh(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def run_training(
-    job: TrainingJob, folder: Path, listen: Callable[[Milestone], None]
-) -> tuple[float, float, int]:
+def run_training(job: TrainingJob, folder: Path, listen: Listen) -> tuple[float, float, int]:
     """Train, and leave the best policy on the validation days in the folder.
 
     Args:
@@ -168,21 +160,15 @@ def run_training(
         stagger=chosen.steps_env,
         compile=job.compile and chosen.steps_env,
     )
-    last: list[Progress] = []
     began = time.monotonic()
     with SummaryWriter(str(folder / "tensorboard")) as writer:
         watch = _Watch(job, folder, env, writer, listen, began)
-
-        def report(progress: Progress, policy: PolicyNetwork) -> None:
-            last[:] = [progress]
-            watch(progress, policy)
-
-        policy = chosen.train(env, job.agent, job.seed, report, job.compile)
+        policy = chosen.train(env, job.agent, job.seed, watch, job.compile)
         seconds = time.monotonic() - began
-        if watch.rows[-1]["home_steps"] != last[0].home_steps:
-            value = watch.look(replace(last[0], share=1.0), policy)
-            listen(Milestone(1.0, last[0], value, watch.best))
-    return watch.best, seconds, last[0].home_steps
+        if watch.rows[-1]["home_steps"] != watch.last.home_steps:
+            watch.look(watch.last, policy)
+            listen(replace(watch.last, share=1.0), watch.best)
+    return watch.best, seconds, watch.last.home_steps
 
 
 def use_threads(threads: int) -> None:

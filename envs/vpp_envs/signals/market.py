@@ -79,6 +79,14 @@ class MarketSignals:
     factors: Tensor | None  # of the synthetic process, (T, 3): what an optimum may know
     split_lines: tuple[str, ...]  # how the days are split, for people
 
+    def local_time(self, tick: Tensor) -> pd.DatetimeIndex:
+        """When ticks start on the market's clock.
+
+        Args:
+            tick: (B,) int64.
+        """
+        return _local_time(self.start_utc, tick.numpy(), self.zone)
+
 
 def forecaster_name(forecaster: str, recorded: bool) -> str:
     """What "auto" stands for: the exact law of a synthetic market, seasonal_decayed elsewhere.
@@ -109,8 +117,7 @@ def assemble(
 ) -> MarketSignals:
     """Complete the signals with what follows from price and clock."""
     mean, std = _trailing_day(price_per_mwh)
-    stamps = start_utc + np.timedelta64(DT_S, "s") * np.arange(len(price_per_mwh))
-    local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(zone)
+    local = _local_time(start_utc, np.arange(len(price_per_mwh)), zone)
     hour = local.hour.to_numpy() + local.minute.to_numpy() / 60.0
     return MarketSignals(
         region=region,
@@ -133,6 +140,11 @@ def assemble(
         factors=factors,
         split_lines=split_lines,
     )
+
+
+def _local_time(start_utc: np.datetime64, tick: np.ndarray, zone: str) -> pd.DatetimeIndex:
+    stamps = start_utc + np.timedelta64(DT_S, "s") * tick
+    return pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(zone)
 
 
 def _trailing_day(price: Tensor) -> tuple[Tensor, Tensor]:

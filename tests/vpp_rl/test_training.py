@@ -14,7 +14,7 @@ from vpp_rl.training.run import TrainingJob, run_training
 
 # At these rates the first update already ruins the policy.
 APG = AnalyticSettings(learning_rate=1e3, scenarios=4, homes=2, window_h=2.0, horizon_h=1.0)
-PPO = PpoSettings(learning_rate=10.0, scenarios=4, steps=4, batch=16, group=2)
+PPO = PpoSettings(learning_rate=0.3, scenarios=4, steps=4, batch=16, epochs=1, group=2)
 
 
 @pytest.mark.parametrize("agent", [APG, PPO])

@@ -154,6 +154,14 @@ def test_a_cohort_is_the_nearest_duration(many):
     assert (again != many.cohort).double().mean() < 1e-4  # rounding at an edge, at most
 
 
+@pytest.mark.parametrize(("hours", "cohort"), [(1.5, 0), (2.5, 1), (3.5, 2), (9.0, 3), (0.1, 0)])
+def test_a_duration_between_two_cohorts_belongs_to_the_shorter(many, hours, cohort):
+    one = torch.ones(1, dtype=torch.float64)
+    battery = many.battery._replace(capacity_kwh=hours * one, discharge_kw=one)
+    agreement = many.agreement._replace(reserve_kwh=0.0 * one)
+    assert duration_class(battery, agreement).tolist() == [cohort]
+
+
 def test_without_a_limit_no_limit_binds():
     fleet = sample_fleet(FleetSpec(homes=500, export_limit_kw=None))
     most_out = fleet.solar_kw + fleet.battery.discharge_kw

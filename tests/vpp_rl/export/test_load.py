@@ -164,11 +164,12 @@ def test_a_battery_that_is_all_reserve_is_valid(exported, draw):
     assert load(exported[2]).dispatch(telemetry, signals).valid.all()
 
 
-def test_a_home_that_is_left_alone_keeps_its_solar(exported, draw):
+@pytest.mark.parametrize("impossible_kw", [np.nan, -1.0, 1e9])
+def test_a_home_that_is_left_alone_keeps_its_solar(exported, draw, impossible_kw):
     controller = load(exported[2])
     telemetry, signals = draw(3)
     telemetry[:, 3] = torch.tensor([6.0, 7.0, 8.0])
-    telemetry[0, 1], telemetry[1, 3] = float("nan"), float("nan")
+    telemetry[0, 1], telemetry[1, 3] = float("nan"), impossible_kw
     signals["price_per_mwh"] = -1000.0  # the others may have to stop theirs
     table = controller.dispatch(telemetry, signals)
     assert table.battery_kw[:2].tolist() == [0.0, 0.0]

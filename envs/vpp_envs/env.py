@@ -47,7 +47,7 @@ class FleetEnv(gym.Env[np.ndarray, np.ndarray]):
         scalars = {name: value[0] for name, value in info.items()}
         return observation[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), scalars
 
-    def render(self) -> str | None:
+    def render(self) -> Any:  # noqa: ANN401 - Gymnasium's own types differ between releases
         """Return a line of text."""
         lines = self.batch.render()
         return lines[0] if lines else None

@@ -7,13 +7,22 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from vpp_envs.devices.ev import EvState, Session
 from vpp_envs.dispatch.modes import dispatch_mode
-from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.moment import EvMoment, Moment
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.observation import fleet_features, observe
 from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
 from vpp_envs.transition import Totals, advance, total
+
+
+class EvRows(NamedTuple):
+    """Rows of the tables of the cars at one tick of each environment."""
+
+    stay: Tensor  # ticks left, ends, ticks of the next stay, km driven, (B, 4, K)
+    rest_h: Tensor  # to the end of the half hour, (B, 1) [h]
+    curve: Tensor  # (B, C, L, S)
 
 
 class Rows(NamedTuple):
@@ -24,12 +33,14 @@ class Rows(NamedTuple):
     features: Tensor  # (B, F)
     load_pu: Tensor  # (B, K)
     solar_pu: Tensor  # (B, K)
+    ev: EvRows | None = None  # none: no home has a car
 
 
 class Played(NamedTuple):
     """One interval served, and what is seen at its end."""
 
     energy_kwh: Tensor  # stored energy at the end, (B, N) [kWh]
+    ev: EvState | None  # of the cars at the end, (B, N)
     totals: Totals  # of the interval
     moment: Moment  # of the next interval
     observation: Tensor  # of the next interval, (B, F)
@@ -102,24 +113,30 @@ def play(
         fleet: Constants, (N,).
         dt_h: Length of the interval. [h]
     """
-    energy_kwh, totals = serve(set_points, moment, fleet, dt_h)
-    return Played(energy_kwh, totals, *look(energy_kwh, tick, tables, fleet, dt_h))
+    energy_kwh, ev, totals = serve(set_points, moment, fleet, dt_h)
+    return Played(energy_kwh, ev, totals, *look(energy_kwh, ev, tick, tables, fleet, dt_h))
 
 
 def serve(
     set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float
-) -> tuple[Tensor, Totals]:
+) -> tuple[Tensor, EvState | None, Totals]:
     """Serve set-points, settle, and sum over the homes."""
     outcome, ledger = advance(set_points, moment, fleet, dt_h)
-    return outcome.energy_kwh, total(outcome, ledger, moment, dt_h)
+    ev = None if outcome.ev is None else outcome.ev.state
+    return outcome.energy_kwh, ev, total(outcome, ledger, moment, dt_h)
 
 
 def look(
-    energy_kwh: Tensor, tick: Tensor, tables: Rows, fleet: Fleet, dt_h: float
+    energy_kwh: Tensor,
+    ev: EvState | None,
+    tick: Tensor,
+    tables: Rows,
+    fleet: Fleet,
+    dt_h: float,
 ) -> tuple[Moment, Tensor]:
     """Look up the tables, scale them to the homes, and observe."""
     rows = rows_at(tables, tick, energy_kwh.dtype)
-    moment = moment_of(energy_kwh, rows, fleet)
+    moment = moment_of(energy_kwh, ev, rows, fleet, dt_h)
     return moment, observe(rows.features, fleet_features(moment, fleet, dt_h))
 
 
@@ -127,21 +144,37 @@ def rows_at(tables: Rows, tick: Tensor, dtype: torch.dtype) -> Rows:
     """Rows of the tables at the ticks of B scenarios, in a precision; past the end, the last."""
     tick = tick.clamp(max=tables.features.shape[0] - 1)
     issue = torch.div(tick, TICKS_PER_ISSUE, rounding_mode="floor")
+    ev = None
+    if tables.ev is not None:
+        ev = EvRows(
+            tables.ev.stay.index_select(0, tick).to(dtype),
+            tables.ev.rest_h.index_select(0, tick - issue * TICKS_PER_ISSUE).to(dtype),
+            tables.ev.curve.index_select(0, issue).to(dtype),
+        )
     return Rows(
         tables.price_per_kwh.index_select(0, tick).to(dtype),
         tables.curve.index_select(0, issue).to(dtype),
         tables.features.index_select(0, tick).to(dtype),
         tables.load_pu.index_select(0, tick).to(dtype),
         tables.solar_pu.index_select(0, tick).to(dtype),
+        ev,
     )
 
 
-def moment_of(energy_kwh: Tensor, rows: Rows, fleet: Fleet) -> Moment:
+def moment_of(
+    energy_kwh: Tensor, ev: EvState | None, rows: Rows, fleet: Fleet, dt_h: float
+) -> Moment:
     """Scale the rows of the tables to the homes of the fleet."""
+    cars = None
+    if ev is not None and rows.ev is not None and fleet.ev is not None:
+        stay = rows.ev.stay.index_select(-1, fleet.ev.archetype)
+        session = Session(stay[:, 0] * dt_h, stay[:, 1], stay[:, 2] * dt_h, stay[:, 3])
+        cars = EvMoment(ev, session, rows.ev.rest_h, rows.ev.curve)
     return Moment(
         energy_kwh,
         fleet.load_mean_kw * rows.load_pu.index_select(-1, fleet.load_archetype),
         fleet.solar_kw * rows.solar_pu.index_select(-1, fleet.solar_archetype),
         rows.price_per_kwh,
         rows.curve,
+        cars,
     )

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from vpp_envs.dispatch.envelope import battery_envelope
-from vpp_envs.dispatch.moment import Moment
-from vpp_envs.dispatch.value_curve import usable_fill
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.dispatch.moment import EvMoment, Moment, car_envelope, laxity_h, need_h
+from vpp_envs.dispatch.value_curve import car_value, usable_fill
+from vpp_envs.fleet.fleet import EvFleet, Fleet, rated_kw
 
 # Half hours ahead, counted from 0 = the next half hour.
 MEDIAN_LEADS = (0, 1, 2, 3, 5, 7, 9, 11, 14, 17, 20, 24, 28, 32, 36, 41, 47)
@@ -92,7 +92,7 @@ def compress(price_per_mwh: Tensor, price_scale: float) -> Tensor:
 
 
 def fleet_features(moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
-    """Features of the fleet, (..., F): its site power and each cohort's room and fill.
+    """Features of the fleet, (..., F): its site power, each cohort's room and fill, and the cars.
 
     Sums run in float64, so that the order of the homes does not matter.
 
@@ -104,7 +104,8 @@ def fleet_features(moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
     site_kw = moment.load_kw - moment.solar_available_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
     rating_kw = torch.maximum(fleet.battery.discharge_kw, fleet.battery.charge_kw)
-    plant_kw = (rating_kw.sum(-1, dtype=torch.float64) + 1e-9).expand(moment.energy_kwh.shape[:-1])
+    plant_kw = rated_kw(fleet).sum(-1, dtype=torch.float64) + 1e-9
+    plant_kw = plant_kw.expand(moment.energy_kwh.shape[:-1])
     parts = [
         moment.load_kw.sum(-1, dtype=torch.float64) / plant_kw,
         moment.solar_available_kw.sum(-1, dtype=torch.float64) / plant_kw,
@@ -125,7 +126,52 @@ def fleet_features(moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
             ((fill < 0.05).to(fill.dtype) * usable).sum(-1, dtype=torch.float64),
             ((fill > 0.95).to(fill.dtype) * usable).sum(-1, dtype=torch.float64),
         ]
+    cars, ev = moment.ev, fleet.ev
+    if cars is not None and ev is not None:
+        parts += car_features(cars, ev, plant_kw, moment, fleet, dt_h)
     return torch.stack(parts, -1).to(fill.dtype)
+
+
+def car_features(
+    cars: EvMoment, ev: EvFleet, plant_kw: Tensor, moment: Moment, fleet: Fleet, dt_h: float
+) -> list[Tensor]:
+    """Features of the cars by class, (...) each: their room, when they leave, what they are worth.
+
+    Args:
+        cars: Their state and stays.
+        ev: Their constants, (N,).
+        plant_kw: Rated power of the plant, (...) float64. [kW]
+        moment: State and signals.
+        fleet: Constants of the homes, (N,).
+        dt_h: Length of the step. [h]
+    """
+    envelope = car_envelope(cars, ev, moment, moment.solar_available_kw, fleet, dt_h)
+    left_h, due_h = cars.session.hours_left, need_h(cars.state, ev).clamp(min=0.0)
+    plugged = (left_h > 0).to(due_h.dtype)
+    due_kwh = due_h * plugged * ev.params.charge_kw  # at the meter
+    relative = torch.zeros_like(due_kwh)
+    if cars.curve.shape[-3] > 0:
+        worth = car_value(cars, ev) * ev.params.charge_eff
+        relative = compress((worth - moment.price_per_kwh) * 1000.0, 100.0) * plugged
+    rest = torch.zeros_like(due_kwh) + laxity_h(cars, ev).clamp(0.0, 24.0) * plugged / 24.0
+    parts: list[Tensor] = []
+    for index in range(cars.curve.shape[-3]):
+        member = (ev.cohort == index).to(due_kwh.dtype)
+        class_kw = (ev.params.charge_kw * member).sum(-1, dtype=torch.float64) + 1e-9
+        each = member / (member.sum(-1, dtype=torch.float64) + 1e-9).to(due_kwh.dtype)
+        soon, late = (left_h <= 2.0).to(due_kwh.dtype), (left_h > 8.0).to(due_kwh.dtype)
+        parts += [
+            class_kw.expand_as(plant_kw) / plant_kw,
+            (plugged * each).sum(-1, dtype=torch.float64),
+            (envelope.low_kw * member).sum(-1, dtype=torch.float64) / class_kw,
+            (envelope.high_kw * member).sum(-1, dtype=torch.float64) / class_kw,
+            (due_kwh * soon * member).sum(-1, dtype=torch.float64) / class_kw,
+            (due_kwh * (1.0 - soon - late) * member).sum(-1, dtype=torch.float64) / class_kw,
+            (due_kwh * late * member).sum(-1, dtype=torch.float64) / class_kw,
+            (rest * each).sum(-1, dtype=torch.float64),
+            (relative * each).sum(-1, dtype=torch.float64),
+        ]
+    return parts
 
 
 def observe(signal_part: Tensor, fleet_part: Tensor) -> Tensor:
@@ -134,8 +180,13 @@ def observe(signal_part: Tensor, fleet_part: Tensor) -> Tensor:
     return both.clamp(-10.0, 10.0)
 
 
-def feature_names(cohorts: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of all features in order: the first column of the observation's table."""
+def feature_names(cohorts: tuple[str, ...], cars: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Names of all features in order: the first column of the observation's table.
+
+    Args:
+        cohorts: Battery cohorts present.
+        cars: Classes of cars present.
+    """
     names = [
         "price/now",
         "price/previous",
@@ -162,5 +213,17 @@ def feature_names(cohorts: tuple[str, ...]) -> tuple[str, ...]:
             f"{cohort}/fill_std",
             f"{cohort}/empty_share",
             f"{cohort}/full_share",
+        ]
+    for car in cars:
+        names += [
+            f"{car}/rated_share",
+            f"{car}/plugged_share",
+            f"{car}/low",
+            f"{car}/high",
+            f"{car}/due_within_2h",
+            f"{car}/due_2h_to_8h",
+            f"{car}/due_after_8h",
+            f"{car}/laxity",
+            f"{car}/value_over_price",
         ]
     return tuple(names)

@@ -8,22 +8,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vpp_envs.dispatch.ev_value import NEED_POINTS, STAYS, ev_value
 from vpp_envs.dispatch.water_value import water_value
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.cohorts import BATTERY_COHORTS, Cohort, cohort_names
+from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, Cohort, EvCohort, cohort_names
 from vpp_envs.fleet.fleet import Fleet
-from vpp_envs.fleet.sampling import LOAD_ARCHETYPES, SOLAR_ARCHETYPES, FleetSpec, sample_fleet
+from vpp_envs.fleet.sampling import (
+    DRIVER_ARCHETYPES,
+    LOAD_ARCHETYPES,
+    SOLAR_ARCHETYPES,
+    FleetSpec,
+    sample_fleet,
+)
 from vpp_envs.forecast.protocol import LEAD_H, PriceForecast
 from vpp_envs.observation import Signals, feature_names, signal_features
 from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec
 from vpp_envs.signals.recorded import recorded_signals
 from vpp_envs.signals.simulated import simulated_signals
+from vpp_envs.signals.synthetic.driving import stay_table
 from vpp_envs.signals.synthetic.household import load_table
 from vpp_envs.signals.synthetic.weather import solar_table
 
 SPLITS = ("train", "validation", "test")
 _SPLIT_HOMES = 1_000_000  # ids that a split has room for: no home is in two of them
 _CHUNK = 512  # rows at once: what a core's own cache holds
+_CAR_CHUNK = 64
+_CURVE_POINTS = 17  # fills of a water value
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,15 @@ class ScenarioSpec:
             raise InputError(f"scenario.episode_days must be at least 1, got {self.episode_days}.")
 
 
-SCENARIOS: dict[str, ScenarioSpec] = {"nem_arbitrage": ScenarioSpec()}
+SCENARIOS: dict[str, ScenarioSpec] = {
+    "nem_arbitrage": ScenarioSpec(),
+    "ev_homes": ScenarioSpec(
+        name="ev_homes",
+        fleet=FleetSpec(battery_share=0.0, ev_share=1.0),
+        market=MarketSpec(train_days=365),
+        episode_days=7,
+    ),
+}
 
 
 def scenario_spec(name: str) -> ScenarioSpec:
@@ -68,6 +86,15 @@ def scenario_spec(name: str) -> ScenarioSpec:
     if name not in SCENARIOS:
         raise InputError(f"scenario must be one of {', '.join(SCENARIOS)}, got {name!r}.")
     return SCENARIOS[name]
+
+
+@dataclass(frozen=True)
+class Cars:
+    """What a scenario with cars knows of them by tick."""
+
+    cohorts: tuple[EvCohort, ...]
+    stay: Tensor  # columns of `stay_table` by archetype, (T, 4, K) float32
+    curve: Tensor  # value by class, stay and need at the end of each half hour, (I, C, L, S)
 
 
 @dataclass(frozen=True)
@@ -85,6 +112,7 @@ class Scenario:
     solar_pu: Tensor  # solar output per unit of AC rating by archetype, (T, K) float32
     load_pu: Tensor  # base load per unit of a home's mean by archetype, (T, K) float32
     start_ticks: Tensor  # first ticks of the days of this split, (D,) int64
+    cars: Cars | None = None  # none: no home has one
 
     @property
     def dt_h(self) -> float:
@@ -107,9 +135,14 @@ class Scenario:
         return cohort_names(self.cohorts)
 
     @property
+    def car_names(self) -> tuple[str, ...]:
+        """Names of the classes of cars present, in the order of observations and actions."""
+        return cohort_names(self.cars.cohorts) if self.cars else ()
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the observation's features in order."""
-        return feature_names(self.cohort_names)
+        return feature_names(self.cohort_names, self.car_names)
 
     def fitting_days(self) -> int:
         """Length of a window that suits the split: ten days, or a quarter of a short split."""
@@ -156,7 +189,7 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
     homes = sample_fleet(spec.fleet)
-    present = present_cohorts(homes)
+    present, cars_present = present_cohorts(homes)
     if split != "train":
         homes = sample_fleet(
             replace(
@@ -165,12 +198,26 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
                 homes=spec.unseen_homes or spec.fleet.homes,
             )
         )
-    fleet, cohorts = renumbered(homes, present), tuple(BATTERY_COHORTS[i] for i in present)
+    fleet = renumbered(homes, present, cars_present)
+    cohorts = tuple(BATTERY_COHORTS[i] for i in present)
     tables = _tables(spec.market, split, cohorts, spec.weather_seed)
     days = _start_ticks(tables["market"], spec)
+    cars = None
+    if fleet.ev is not None:
+        classes = tuple(EV_COHORTS[i] for i in cars_present)
+        cars = _cars(spec.market, split, classes, spec.weather_seed)
     return Scenario(
-        spec=spec, split=split, cohorts=cohorts, fleet=fleet, start_ticks=days, **tables
+        spec=spec, split=split, cohorts=cohorts, fleet=fleet, start_ticks=days, cars=cars, **tables
     )
+
+
+@lru_cache(maxsize=6)
+def _cars(spec: MarketSpec, split: str, classes: tuple[EvCohort, ...], seed: int) -> Cars:
+    """Stays and value curves of the cars: fleets of the same classes share them."""
+    market = market_signals(spec, split)
+    ticks = len(market.price_per_mwh)
+    stay = stay_table(market.zone, market.start_utc, ticks, seed, DRIVER_ARCHETYPES)
+    return Cars(classes, stay, car_curves(market.forecast, classes))
 
 
 @lru_cache(maxsize=6)
@@ -207,32 +254,56 @@ def _climate(region: str) -> str:
     return region.rstrip("0123456789") if region.startswith("ERCOT") else region
 
 
-def present_cohorts(fleet: Fleet) -> tuple[int, ...]:
-    """Indices in `BATTERY_COHORTS` of the cohorts that the training homes have.
+def present_cohorts(fleet: Fleet) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Indices in `BATTERY_COHORTS` and `EV_COHORTS` of the cohorts that the training homes have.
 
     Raises:
-        InputError: No home has a battery, so that there is nothing to dispatch.
+        InputError: No home has a battery or a car to command, so that there is nothing to dispatch.
     """
     present = tuple(sorted(set(fleet.cohort.tolist()) - {-1}))
-    if not present:
+    cars = () if fleet.ev is None else tuple(sorted(set(fleet.ev.cohort.tolist()) - {-1}))
+    if not present and not cars:
         raise InputError(
-            "fleet.battery_share=0 leaves no battery to dispatch; give at least one home a battery."
+            "fleet.battery_share=0 leaves no battery to dispatch, and no home has a car that "
+            "others may charge; give at least one home a battery, or raise fleet.ev_share."
         )
-    return present
+    return present, cars
 
 
-def renumbered(fleet: Fleet, present: tuple[int, ...]) -> Fleet:
+def renumbered(fleet: Fleet, present: tuple[int, ...], cars: tuple[int, ...]) -> Fleet:
     """Number the homes' cohorts by their place among those present; others are left alone (-1)."""
-    number = torch.full((len(BATTERY_COHORTS) + 1,), -1, dtype=torch.int64)
+    fleet = fleet._replace(cohort=_numbers(present, len(BATTERY_COHORTS))[fleet.cohort])
+    if fleet.ev is not None:
+        cohort = _numbers(cars, len(EV_COHORTS))[fleet.ev.cohort]
+        fleet = fleet._replace(ev=fleet.ev._replace(cohort=cohort))
+    return fleet
+
+
+def _numbers(present: tuple[int, ...], count: int) -> Tensor:
+    """Place of each cohort among those present, the last entry for -1."""
+    number = torch.full((count + 1,), -1, dtype=torch.int64)
     for new, old in enumerate(present):
         number[old] = new
-    return fleet._replace(cohort=number[fleet.cohort])
+    return number
+
+
+def car_curves(forecast: PriceForecast, classes: tuple[EvCohort, ...]) -> Tensor:
+    """Value of a stored kWh in each class of cars for every issue, (I, C, L, S). [currency/kWh]"""
+    issues = len(forecast.nodes_per_mwh)
+    curve = torch.zeros(issues, len(classes), len(STAYS), NEED_POINTS)
+    for start in range(0, issues, _CAR_CHUNK):
+        nodes = forecast.nodes_per_mwh[start : start + _CAR_CHUNK].float() / 1000.0
+        for index, c in enumerate(classes):
+            curve[start : start + _CAR_CHUNK, index] = ev_value(
+                nodes, forecast.weights.float(), c.one_way_eff, c.wear_per_kwh, c.discharges
+            )
+    return curve
 
 
 def value_curves(forecast: PriceForecast, cohorts: tuple[Cohort, ...]) -> Tensor:
     """Water value of each cohort for every issue, (I, C, F). [currency/kWh]"""
     parts = []
-    for start in range(0, len(forecast.nodes_per_mwh), _CHUNK):
+    for start in range(0, len(forecast.nodes_per_mwh) if cohorts else 0, _CHUNK):
         nodes = forecast.nodes_per_mwh[start : start + _CHUNK] / 1000.0
         parts.append(
             torch.stack(
@@ -245,6 +316,8 @@ def value_curves(forecast: PriceForecast, cohorts: tuple[Cohort, ...]) -> Tensor
                 dim=-2,
             )
         )
+    if not cohorts:
+        return torch.zeros(len(forecast.nodes_per_mwh), 0, _CURVE_POINTS)
     return torch.cat(parts)
 
 

@@ -5,8 +5,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vpp_envs.charging import EvOutcome, step_cars
 from vpp_envs.devices.battery import stored_change_kwh
-from vpp_envs.dispatch.envelope import Envelope, battery_envelope, neutral, solar_ceiling
+from vpp_envs.dispatch.envelope import Envelope, battery_envelope, neutral
+from vpp_envs.dispatch.ev_envelope import rounding
+from vpp_envs.dispatch.moment import Moment, allowed_solar_kw, car_envelope
 from vpp_envs.fleet.fleet import Fleet
 
 
@@ -15,6 +18,7 @@ class SetPoints(NamedTuple):
 
     battery_kw: Tensor  # AC power, charging positive [kW]
     solar_output_kw: Tensor  # most that the solar system may produce [kW]
+    ev_kw: Tensor | None = None  # AC power of the car; none: it charges at once [kW]
 
 
 class Outcome(NamedTuple):
@@ -28,39 +32,34 @@ class Outcome(NamedTuple):
     below_reserve_kwh: Tensor  # still missing to a reserve that was raised above the store [kWh]
     site_excess_kw: Tensor  # import beyond the limit that the site's own load forces [kW]
     broken: Tensor  # an agreement was broken, bool: never true, and checked here all the same
+    ev: EvOutcome | None = None  # of the cars, if any home has one
 
 
-def step_site(
-    energy_kwh: Tensor,
-    set_points: SetPoints,
-    load_kw: Tensor,
-    solar_available_kw: Tensor,
-    fleet: Fleet,
-    dt_h: float,
-) -> Outcome:
+def step_site(set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float) -> Outcome:
     """Advance all homes by one step of constant power.
 
     Set-points come out of the envelope already; a number outside it, or none at all (NaN), is
-    still served at the nearest edge, or as if the device were left alone.
+    still served at the nearest edge, or as if the device were left alone. The car comes first at
+    the home's connection: its driver leaves at an hour, while a battery can wait.
 
     Args:
-        energy_kwh: Stored energy at the start, (..., N). [kWh]
-        set_points: Battery power and solar ceiling, (..., N).
-        load_kw: Base load, (..., N). [kW]
-        solar_available_kw: Solar output if not curtailed, (..., N). [kW]
+        set_points: Battery power, solar ceiling and the car's power, (..., N).
+        moment: State and signals, (..., N).
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
     battery, agreement = fleet.battery, fleet.agreement
-    solar_kw = solar_ceiling(
-        set_points.solar_output_kw,
-        solar_available_kw,
-        load_kw,
-        energy_kwh,
-        battery,
-        agreement,
-        dt_h,
-    )
+    energy_kwh, load_kw = moment.energy_kwh, moment.load_kw
+    solar_kw = allowed_solar_kw(set_points.solar_output_kw, moment, fleet, dt_h)
+    cars: EvOutcome | None = None
+    evs, ev = moment.ev, fleet.ev
+    if evs is not None and ev is not None:
+        around = car_envelope(evs, ev, moment, solar_kw, fleet, dt_h)
+        asked = set_points.ev_kw
+        if asked is None:
+            asked = torch.full_like(load_kw, torch.nan)
+        cars = step_cars(asked, evs.state, evs.session, around, ev, dt_h)
+        load_kw = load_kw + cars.power_kw
     envelope = battery_envelope(energy_kwh, load_kw - solar_kw, battery, agreement, dt_h)
     asked_kw = torch.where(
         torch.isnan(set_points.battery_kw),
@@ -76,6 +75,9 @@ def step_site(
 
     raw_kwh = energy_kwh + stored_change_kwh(battery_kw, battery, dt_h)
     stored_kwh = _without_rounding(raw_kwh, fleet)
+    broken = _broken(energy_kwh, raw_kwh, net_kw, battery_kw, envelope, fleet, dt_h)
+    if cars is not None:
+        broken = broken | cars.broken
     return Outcome(
         stored_kwh,
         battery_kw,
@@ -84,7 +86,8 @@ def step_site(
         (stored_kwh - raw_kwh).abs(),
         (agreement.reserve_kwh - stored_kwh).clamp(min=0.0),
         (net_kw - agreement.import_limit_kw).clamp(min=0.0),
-        _broken(energy_kwh, raw_kwh, net_kw, battery_kw, envelope, fleet, dt_h),
+        broken,
+        cars,
     )
 
 
@@ -94,7 +97,7 @@ def _without_rounding(raw_kwh: Tensor, fleet: Fleet) -> Tensor:
     The tolerance is a few units in the last place of float32, nothing in float64.
     """
     reserve_kwh, capacity_kwh = fleet.agreement.reserve_kwh, fleet.battery.capacity_kwh
-    near = raw_kwh >= reserve_kwh - _rounding(raw_kwh) * capacity_kwh
+    near = raw_kwh >= reserve_kwh - rounding(raw_kwh) * capacity_kwh
     at_floor = (raw_kwh < reserve_kwh) & near
     return torch.where(at_floor, reserve_kwh, raw_kwh).minimum(capacity_kwh).clamp(min=0.0)
 
@@ -113,8 +116,8 @@ def _broken(
     Seen before rounding is written back, which would hide an overfull or an overdrawn battery.
     """
     battery, agreement = fleet.battery, fleet.agreement
-    rounding_kwh = _rounding(after_kwh) * battery.capacity_kwh
-    rounding_kw = _rounding(after_kwh) * 100.0
+    rounding_kwh = rounding(after_kwh) * battery.capacity_kwh
+    rounding_kw = rounding(after_kwh) * 100.0
     # Below the reserve from the start, or with no room at the connection, the store may fall by
     # its standing loss, and no further.
     excused = envelope.site_limited | (before_kwh < agreement.reserve_kwh)
@@ -129,8 +132,3 @@ def _broken(
         # Where the site's own load exceeds the limit, the battery may not make it worse.
         | (envelope.site_limited & (battery_kw > envelope.low_kw + rounding_kw))
     )
-
-
-def _rounding(like: Tensor) -> float:
-    """Relative rounding of a sum of a few terms in the working precision."""
-    return 1e-12 if like.dtype == torch.float64 else 4e-7

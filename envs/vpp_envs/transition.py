@@ -33,6 +33,15 @@ class Totals(NamedTuple):
     below_reserve_kwh: Tensor  # missing to reserves raised above the store [kWh]
     site_excess_kwh: Tensor  # import beyond a limit, forced by the site's own load [kWh]
     broken: Tensor  # agreements broken
+    ev_kwh: Tensor  # of the cars, AC, charging positive [kWh]
+    ev_discharged_kwh: Tensor  # of the cars, AC [kWh]
+    ev_driven_kwh: Tensor  # [kWh]
+    ev_away_kwh: Tensor  # charged elsewhere [kWh]
+    ev_infeasible_kwh: Tensor  # of targets, out of reach at plug-in [kWh]
+    ev_infeasible: Tensor  # stays whose target was out of reach at plug-in
+    ev_site_short_kwh: Tensor  # of targets, lost to the sites' own load [kWh]
+    ev_left_early_kwh: Tensor  # missing to targets of cars that left before they had said [kWh]
+    ev_missed_kwh: Tensor  # missing at declared departures, not excused: never above 0 [kWh]
 
 
 def advance(
@@ -46,9 +55,7 @@ def advance(
         fleet: Constants, (N,).
         dt_h: Length of the interval. [h]
     """
-    outcome = step_site(
-        moment.energy_kwh, set_points, moment.load_kw, moment.solar_available_kw, fleet, dt_h
-    )
+    outcome = step_site(set_points, moment, fleet, dt_h)
     ledger = settle_energy(
         outcome,
         moment.load_kw,
@@ -84,4 +91,24 @@ def total(outcome: Outcome, ledger: Ledger, moment: Moment, dt_h: float) -> Tota
         outcome.below_reserve_kwh.sum(-1, dtype=torch.float64),
         outcome.site_excess_kw.sum(-1, dtype=torch.float64) * dt_h,
         outcome.broken.sum(-1, dtype=torch.float64),
+        *_car_totals(outcome, dt_h),
     )
+
+
+def _car_totals(outcome: Outcome, dt_h: float) -> tuple[Tensor, ...]:
+    """Sum what happened to the cars, in float64."""
+    cars = outcome.ev
+    if cars is None:
+        return (torch.zeros_like(outcome.net_kw[..., 0], dtype=torch.float64),) * 9
+    parts = (
+        cars.power_kw * dt_h,
+        (-cars.power_kw).clamp(min=0.0) * dt_h,
+        cars.driven_kwh,
+        cars.away_kwh,
+        cars.infeasible_kwh,
+        cars.infeasible_kwh > 0,
+        cars.site_short_kwh,
+        cars.left_early_kwh,
+        cars.missed_kwh,
+    )
+    return tuple(part.sum(-1, dtype=torch.float64) for part in parts)

@@ -9,14 +9,18 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from vpp_envs.charging import first_cars
+from vpp_envs.devices.ev import EvState
 from vpp_envs.dispatch.modes import action_names
 from vpp_envs.errors import InputError
+from vpp_envs.fleet.fleet import map_columns, rated_kw
 from vpp_envs.fleet.sampling import cast_fleet
-from vpp_envs.kernels import Played, Rows, kernels
+from vpp_envs.kernels import EvRows, Played, Rows, kernels
 from vpp_envs.observation import OBSERVATION_LIMIT
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.reward import REWARD_PARTS, reward_parts
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario, scenario_spec
+from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
 from vpp_envs.transition import Totals
 
@@ -102,7 +106,9 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self.device, self.dtype = torch.device(device), DTYPES[dtype]
         self.fleet = cast_fleet(self.scenario.fleet, self.dtype, self.device)
         homes = len(self.fleet.home_id)
-        self.action_names = action_names(dispatch, self.scenario.cohort_names, homes)
+        self.action_names = action_names(
+            dispatch, self.scenario.cohort_names, homes, self.scenario.car_names
+        )
         self.observation_names = self.scenario.feature_names
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (len(self.action_names),), np.float32)
         self.single_observation_space = gym.spaces.Box(
@@ -110,8 +116,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         )
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        rating_kw = torch.maximum(self.fleet.battery.discharge_kw, self.fleet.battery.charge_kw)
-        self.rated_kw = float(rating_kw.double().sum())
+        self.rated_kw = float(rated_kw(self.fleet).double().sum())
         self._stagger = stagger
         self.tables = self._load_tables()
         self._kernels = kernels(dispatch, compile)
@@ -123,6 +128,8 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self._length = torch.full((num_envs,), self.scenario.episode_ticks, dtype=torch.int64)
         self._ended = torch.zeros(num_envs, dtype=torch.bool)
         self.energy_kwh = torch.zeros(num_envs, homes, dtype=self.dtype, device=self.device)
+        # Of the cars, if any home has one.
+        self.ev = None if self.fleet.ev is None else EvState(*(self.energy_kwh.clone(),) * 3)
         self._return = np.zeros(num_envs)
         self.last: tuple[SetPoints, Totals] | None = None
 
@@ -212,7 +219,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
     def _pass_all(self, played: Played) -> Totals:
         """The interval has passed for all rows."""
         self._refuse_past_the_end(self.tick)
-        self.energy_kwh, totals, self.moment, self.observation = played
+        self.energy_kwh, self.ev, totals, self.moment, self.observation = played
         self.tick = self.tick + 1
         self._age = self._age + 1
         return totals
@@ -222,6 +229,9 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self._refuse_past_the_end(self.tick * active)
         served = active.to(self.device)
         self.energy_kwh = torch.where(served.unsqueeze(-1), played.energy_kwh, self.energy_kwh)
+        if self.ev is not None and played.ev is not None:
+            pairs = zip(played.ev, self.ev, strict=True)
+            self.ev = EvState(*(torch.where(served.unsqueeze(-1), a, b) for a, b in pairs))
         self.tick = self.tick + active
         self._age = self._age + active
         self._start_next(~active)
@@ -293,7 +303,12 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             hours = 24 * self.scenario.spec.episode_days
             age = (rank * hours // len(different) * (self.scenario.ticks_per_day // 24))[rows]
         energy = self._first_energy(seeds.unsqueeze(-1), episodes.unsqueeze(-1))
-        self.energy_kwh = self.energy_kwh.index_copy(0, rows.to(self.device), energy)
+        at = rows.to(self.device)
+        self.energy_kwh = self.energy_kwh.index_copy(0, at, energy)
+        if self.ev is not None:
+            first_ev = self._first_cars(seeds.unsqueeze(-1), episodes.unsqueeze(-1), tick + age)
+            pairs = zip(self.ev, first_ev, strict=True)
+            self.ev = EvState(*(old.index_copy(0, at, new) for old, new in pairs))
         self.tick = self.tick.index_copy(0, rows, tick + age)
         self._age = self._age.index_copy(0, rows, age)
         self._ended = self._ended & ~mask
@@ -309,6 +324,16 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             energy.to(self.device, self.dtype), self.fleet.agreement.reserve_kwh
         ).minimum(self.fleet.battery.capacity_kwh)
 
+    def _first_cars(self, seeds: Tensor, episodes: Tensor, tick: Tensor) -> EvState:
+        """Cars at the start of episodes: above their floor, and full enough where they are away."""
+        cars, ev = self.scenario.cars, self.scenario.fleet.ev
+        assert cars is not None
+        assert ev is not None
+        share = uniform(seeds, episodes, self.scenario.fleet.home_id, 0, Purpose.INITIAL_CAR)
+        ticks = cars.stay[tick, 0].double().index_select(-1, ev.archetype)
+        hours = ticks * self.scenario.dt_h
+        return first_cars(share, hours, ev, self.dtype, self.device)
+
     def _first_days(self) -> Tensor:
         """Start ticks from which an episode stays inside the split."""
         days = self.scenario.start_ticks
@@ -323,13 +348,24 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             s.features,
             s.load_pu,
             s.solar_pu,
+            None if s.cars is None else EvRows(s.cars.stay, self._rest_h(), s.cars.curve),
         )
-        return Rows(*(table.to(self.device) for table in tables))
+        on_device: Rows = map_columns(tables, lambda table: table.to(self.device))
+        return on_device
+
+    def _rest_h(self) -> Tensor:
+        """Time from the start of each tick of a half hour to its end, (6, 1). [h]"""
+        return (TICKS_PER_ISSUE - torch.arange(TICKS_PER_ISSUE).unsqueeze(-1)) * self.scenario.dt_h
 
     def _observation(self) -> np.ndarray:
         """Look at the homes as they are now."""
         self.moment, self.observation = self._kernels.look(
-            self.energy_kwh, self.tick.to(self.device), self.tables, self.fleet, self.scenario.dt_h
+            self.energy_kwh,
+            self.ev,
+            self.tick.to(self.device),
+            self.tables,
+            self.fleet,
+            self.scenario.dt_h,
         )
         return self._seen()
 
@@ -338,7 +374,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         seen: np.ndarray = self.observation.to("cpu", torch.float32).numpy()
         return seen
 
-    def render(self) -> tuple[str, ...] | None:
+    def render(self) -> Any:  # noqa: ANN401 - Gymnasium's own types differ between releases
         """Return one line of text for each row."""
         if self.render_mode != "ansi":
             return None

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vpp_envs.dispatch.envelope import battery_envelope
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.fleet import map_columns
 from vpp_envs.observation import (
     CURVE_FILLS,
     MEDIAN_LEADS,
@@ -138,12 +138,7 @@ def test_the_site_is_described_per_unit_of_the_plant(env, named):
 
 def test_the_order_of_the_homes_does_not_matter(env):
     order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
-    mixed = Fleet(
-        *(
-            part[order] if torch.is_tensor(part) else type(part)(*(t[order] for t in part))
-            for part in env.fleet
-        )
-    )
+    mixed = map_columns(env.fleet, lambda column: column[order])
     moment = env.moment._replace(
         energy_kwh=env.moment.energy_kwh[:, order],
         load_kw=env.moment.load_kw[:, order],

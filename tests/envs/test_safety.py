@@ -81,14 +81,7 @@ class Tally:
             moment = env.moment
             _, _, _, truncated, _ = env.step(POLICIES[policy](rng, shape))
             set_points, totals = env.last
-            served = step_site(
-                moment.energy_kwh,
-                set_points,
-                moment.load_kw,
-                moment.solar_available_kw,
-                env.fleet,
-                DT_H,
-            )
+            served = step_site(set_points, moment, env.fleet, DT_H)
             assert torch.equal(served.energy_kwh, env.energy_kwh)
             step = Step(
                 *(

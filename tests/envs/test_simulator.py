@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import vpp_envs.simulator
 from vpp_envs.devices.battery import BatteryParams
 from vpp_envs.dispatch.envelope import Envelope
+from vpp_envs.dispatch.moment import Moment
 from vpp_envs.fleet.agreement import Agreement
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.simulator import SetPoints, step_site
@@ -44,11 +45,14 @@ def home(
 def step(fleet, energy, power, load=0.0, solar=0.0, ceiling=None):
     dtype = fleet.solar_kw.dtype
     asked = SetPoints(one(power, dtype), one(solar if ceiling is None else ceiling, dtype))
-    return step_site(one(energy, dtype), asked, one(load, dtype), one(solar, dtype), fleet, DT_H)
+    price, curve = one(0.1, dtype), torch.zeros(1, 2, dtype=dtype)
+    moment = Moment(one(energy, dtype), one(load, dtype), one(solar, dtype), price, curve)
+    return step_site(asked, moment, fleet, DT_H)
 
 
 def plain(outcome):
-    return SimpleNamespace(**{name: part.item() for name, part in outcome._asdict().items()})
+    parts = outcome._asdict().items()
+    return SimpleNamespace(**{name: part.item() for name, part in parts if part is not None})
 
 
 @st.composite

@@ -7,7 +7,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.fleet import map_columns
 from vpp_envs.reward import REWARD_PARTS
 from vpp_envs.scenario import build_scenario
 from vpp_envs.vector_env import FleetVectorEnv
@@ -74,12 +74,7 @@ def test_permuted_and_sharded_homes_are_the_same_homes(day_spec):
     order = torch.tensor([3, 1, 7, 0, 2, 6, 5, 4])
 
     def part(fleet, pick):
-        return Fleet(
-            *(
-                f[pick] if isinstance(f, torch.Tensor) else type(f)(*(t[pick] for t in f))
-                for f in fleet
-            )
-        )
+        return map_columns(fleet, lambda column: column[pick])
 
     def cut(moment, pick):
         return moment._replace(
@@ -92,8 +87,8 @@ def test_permuted_and_sharded_homes_are_the_same_homes(day_spec):
 
     power = 10 * torch.rand(2, 8, dtype=torch.float64) - 5
     asked = SetPoints(power, env.moment.solar_available_kw)
-    after, totals = serve(asked, env.moment, env.fleet, 1 / 12)
-    mixed, mixed_totals = serve(
+    after, _, totals = serve(asked, env.moment, env.fleet, 1 / 12)
+    mixed, _, mixed_totals = serve(
         SetPoints(asked.battery_kw[:, order], asked.solar_output_kw[:, order]),
         cut(env.moment, order),
         part(env.fleet, order),
@@ -111,7 +106,7 @@ def test_permuted_and_sharded_homes_are_the_same_homes(day_spec):
         for h in (torch.arange(4), torch.arange(4, 8))
     ]
     assert torch.equal(torch.cat([h[0] for h in halves], -1), after)
-    for whole, first, second in zip(totals, halves[0][1], halves[1][1], strict=True):
+    for whole, first, second in zip(totals, halves[0][2], halves[1][2], strict=True):
         torch.testing.assert_close(first + second, whole, rtol=1e-12, atol=1e-12)
 
 

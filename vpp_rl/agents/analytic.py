@@ -17,10 +17,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vpp_envs.charging import first_cars
+from vpp_envs.devices.ev import EvState
 from vpp_envs.dispatch.modes import dispatch_mode
-from vpp_envs.dispatch.value_curve import usable_fill
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.value_curve import car_value, usable_fill
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.fleet import Fleet, map_columns, rated_kw
 from vpp_envs.kernels import Rows, moment_of, rows_at
 from vpp_envs.observation import fleet_features, observe
 from vpp_envs.random import Purpose, uniform
@@ -28,6 +31,9 @@ from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.transition import advance
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.network import PolicyNetwork
+
+# A kWh short of a promise is worth any price, which would drown all other gradients.
+_MOST_WORTH_PER_KWH = 1.0
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,7 @@ class _Course(NamedTuple):
 
     tick: Tensor  # (B,) int64, at the start of a half hour
     energy_kwh: Tensor  # (B, N)
+    ev: EvState | None  # of the cars, (B, N)
     fleet: Fleet  # (N,)
 
 
@@ -195,7 +202,15 @@ def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: 
         seed, episode, scenarios.unsqueeze(-1), fleet.home_id.cpu(), Purpose.INITIAL_FILL
     )
     energy_kwh = fleet.agreement.reserve_kwh + fill.to(usable_kwh) * usable_kwh
-    return _Course(tick, energy_kwh, fleet)
+    ev = None
+    if fleet.ev is not None and scenario.cars is not None:
+        share = uniform(
+            seed, episode, scenarios.unsqueeze(-1), fleet.home_id.cpu(), Purpose.INITIAL_CAR
+        ).to(env.device)
+        stay = scenario.cars.stay[tick, 0].to(env.device, env.dtype)
+        hours_left = stay.index_select(-1, fleet.ev.archetype) * scenario.dt_h
+        ev = first_cars(share, hours_left, fleet.ev, env.dtype, env.device)
+    return _Course(tick, energy_kwh, ev, fleet)
 
 
 def _go_on(
@@ -204,7 +219,7 @@ def _go_on(
     settings: AnalyticSettings,
     course: _Course,
     temperature: Tensor,
-    step: Callable[..., tuple[Tensor, Tensor]],
+    step: Callable[..., tuple[Tensor, EvState | None, Tensor]],
 ) -> tuple[Tensor, _Course]:
     """Follow the windows over one horizon.
 
@@ -212,50 +227,75 @@ def _go_on(
         Profit per kW of battery, change of the stored value included, (B,) float64, and where the
         windows then stand, without a gradient.
     """
-    tick, start_kwh, fleet = course
+    tick, start_kwh, ev, fleet = course
     dt_h = env.scenario.dt_h
     ticks = round(settings.horizon_h / dt_h)
     # With a gradient from the first tick on, all ticks share one compiled graph.
     energy_kwh = start_kwh.clone().requires_grad_()
+    if ev is not None:
+        ev = ev._replace(energy_kwh=ev.energy_kwh.clone().requires_grad_())
     profit = torch.zeros(len(tick), dtype=torch.float64, device=env.device)
     for ahead in range(ticks):
         rows = rows_at(env.tables, (tick + ahead).to(env.device), energy_kwh.dtype)
-        energy_kwh, gain = step(policy, energy_kwh, rows, fleet, env.dispatch, dt_h, temperature)
+        energy_kwh, ev, gain = step(
+            policy, energy_kwh, ev, rows, fleet, env.dispatch, dt_h, temperature
+        )
         profit = profit + gain
     # A curve is the value at the end of its half hour: the last one's now, and the one's before the
     # start, so that horizons add up to their window.
     issue = torch.stack([tick - 1, tick + ticks - 1]).clamp(min=0) // TICKS_PER_ISSUE
     before, after = env.tables.curve[issue.to(env.device)]
     stored = _stored_value(after, energy_kwh, fleet) - _stored_value(before, start_kwh, fleet)
-    rated_kw = torch.maximum(fleet.battery.discharge_kw, fleet.battery.charge_kw).sum()
-    end = _Course(tick + ticks, energy_kwh.detach(), fleet)
-    return (profit + stored.double()) / rated_kw, end
+    if ev is not None:
+        rows = rows_at(env.tables, (tick + ticks).to(env.device), energy_kwh.dtype)
+        stored = stored + _stored_in_cars(moment_of(energy_kwh, ev, rows, fleet, dt_h), fleet)
+        ev = EvState(*(part.detach() for part in ev))
+    end = _Course(tick + ticks, energy_kwh.detach(), ev, fleet)
+    return (profit + stored.double()) / rated_kw(fleet).sum(), end
 
 
 def smooth_step(
     policy: PolicyNetwork,
     energy_kwh: Tensor,
+    ev: EvState | None,
     rows: Rows,
     fleet: Fleet,
     dispatch: str,
     dt_h: float,
     temperature: Tensor,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, EvState | None, Tensor]:
     """Observe, act, dispatch, serve and settle one interval, differentiably.
 
     Returns:
-        Stored energy afterwards, (B, N), and what dispatch added, (B,) float64.
+        Stored energy and cars afterwards, (B, N), and what dispatch added, (B,) float64.
     """
-    moment = moment_of(energy_kwh, rows, fleet)
+    moment = moment_of(energy_kwh, ev, rows, fleet, dt_h)
     action = policy(observe(rows.features, fleet_features(moment, fleet, dt_h)))
     set_points = dispatch_mode(dispatch)(action, moment, fleet, dt_h, temperature)
     outcome, ledger = advance(set_points, moment, fleet, dt_h)
     gain = ledger.energy_market - ledger.site_passthrough - ledger.wear
-    return outcome.energy_kwh, gain.sum(-1)
+    after = None if outcome.ev is None else outcome.ev.state
+    return outcome.energy_kwh, after, gain.sum(-1)
+
+
+def _stored_in_cars(moment: Moment, fleet: Fleet) -> Tensor:
+    """Value of what the cars have stored, beyond what they were promised, summed, (B,).
+
+    Its gradient is the tabulated value of a kWh; the level, which no gradient sees, takes that
+    value for all of the energy.
+    """
+    cars, ev = moment.ev, fleet.ev
+    if cars is None or ev is None or cars.curve.shape[-3] == 0:
+        return torch.zeros_like(moment.energy_kwh[..., 0])
+    worth = car_value(cars, ev).detach().clamp(max=_MOST_WORTH_PER_KWH)
+    beyond_kwh = cars.state.energy_kwh - (ev.agreement.target_kwh - cars.state.excused_kwh)
+    return (worth * beyond_kwh * (ev.cohort >= 0)).sum(-1)
 
 
 def _stored_value(curve: Tensor, energy_kwh: Tensor, fleet: Fleet) -> Tensor:
     """Value of what is stored: the integral of the water value, summed over homes, (B,)."""
+    if curve.shape[-2] == 0:
+        return torch.zeros_like(energy_kwh[..., 0])
     points = curve.shape[-1]
     area = torch.cumulative_trapezoid(curve, dx=1.0 / (points - 1), dim=-1)
     area = torch.nn.functional.pad(area, (1, 0))
@@ -278,20 +318,8 @@ def _some_homes(fleet: Fleet, homes: int, seed: int, iteration: int) -> Fleet:
     if homes >= total:
         return fleet
     key = uniform(seed, iteration, fleet.home_id.cpu(), 1, Purpose.ACTION)
-    # Homes with a battery first: without any there is nothing to learn, and no rating to share.
-    key = key + (fleet.battery.discharge_kw.cpu() <= 0)
+    # Homes with a device first: without any there is nothing to learn, and no rating to share.
+    key = key + (rated_kw(fleet).cpu() <= 0)
     pick = torch.argsort(key)[:homes].to(fleet.home_id.device)
-
-    def part(tree: tuple[Tensor, ...]) -> list[Tensor]:
-        return [t[pick] for t in tree]
-
-    return Fleet(
-        fleet.home_id[pick],
-        type(fleet.battery)(*part(fleet.battery)),
-        fleet.solar_kw[pick],
-        fleet.solar_archetype[pick],
-        fleet.load_mean_kw[pick],
-        fleet.load_archetype[pick],
-        type(fleet.agreement)(*part(fleet.agreement)),
-        fleet.cohort[pick],
-    )
+    some: Fleet = map_columns(fleet, lambda column: column[pick])
+    return some

@@ -32,15 +32,16 @@ _SYNTAX = (
 # Operators that controllers use: arithmetic, indexing and comparison of tensors.
 # fmt: off
 _OPERATORS = frozenset(f"torch.{name}" for name in (
-    "__and__", "__derive_index", "__isnot__", "__or__", "__range_length", "abs", "add", "add_",
-    "all", "any", "append", "arange", "asinh", "bitwise_not", "bucketize", "cat", "clamp", "clone",
-    "contiguous", "cos", "cumsum", "detach", "dim", "div", "eq", "exp", "expand", "expand_as",
-    "flatten", "floor", "floor_divide", "floordiv", "full_like", "gather", "ge", "gt",
-    "index_select", "isfinite", "isnan", "le", "len", "lerp", "linear", "linspace", "logical_and",
-    "logical_not", "lt", "matmul", "max", "maximum", "mean", "min", "minimum", "mul", "ne", "neg",
-    "ones", "ones_like", "reciprocal", "relu", "remainder", "reshape", "rsub", "select", "sigmoid",
-    "sin", "size", "slice", "sort", "sqrt", "square", "squeeze", "stack", "sub", "sum", "tanh",
-    "tensor", "to", "transpose", "unflatten", "unsqueeze", "view", "where", "zeros", "zeros_like",
+    "__and__", "__derive_index", "__is__", "__isnot__", "__or__", "__range_length", "abs", "add",
+    "add_", "all", "any", "append", "arange", "asinh", "bitwise_not", "bucketize", "cat", "clamp",
+    "clone", "contiguous", "cos", "cumsum", "detach", "dim", "div", "eq", "exp", "expand",
+    "expand_as", "expm1", "flatten", "floor", "floor_divide", "floordiv", "full_like", "gather",
+    "ge", "gt", "index", "index_select", "isfinite", "isnan", "le", "len", "lerp", "linear",
+    "linspace", "log", "logical_and", "logical_not", "lt", "matmul", "max", "maximum", "mean",
+    "min", "minimum", "mul", "ne", "neg", "ones", "ones_like", "reciprocal", "relu", "remainder",
+    "reshape", "rsub", "select", "sigmoid", "sin", "size", "slice", "sort", "sqrt", "square",
+    "squeeze", "stack", "sub", "sum", "tanh", "tensor", "to", "transpose", "unflatten", "unsqueeze",
+    "view", "where", "zeros", "zeros_like",
 )) | {"ops.prim", "ops.prim.device", "ops.prim.dtype", "ops.prim.min", "ops.prim.max"}
 # Methods and attributes of the controller and its network.
 _ATTRIBUTES = frozenset((

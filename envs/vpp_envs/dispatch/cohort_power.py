@@ -1,10 +1,10 @@
-"""Cohort power: a target per battery cohort, shared out so that the fills draw level."""
+"""Cohort power: a target per cohort; fills draw level, and cars that can wait least go first."""
 
 import torch
 from torch import Tensor
 
 from vpp_envs.dispatch.envelope import battery_envelope, neutral
-from vpp_envs.dispatch.moment import Moment, allowed_solar_kw
+from vpp_envs.dispatch.moment import Moment, allowed_solar_kw, car_envelope, laxity_h
 from vpp_envs.dispatch.value_curve import usable_fill
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.simulator import SetPoints
@@ -18,7 +18,8 @@ def cohort_power(
     Args:
         action: One target for each battery cohort, 0 = leave alone, -1 = all discharge,
             +1 = all charge, then the share of solar output that is curtailed (negative: none),
-            (..., C + 1), each in [-1, 1].
+            then one target for each class of cars, -1 = as late and as little as the drivers'
+            targets allow (or all discharge), +1 = all charge, (..., C + 1 + V), each in [-1, 1].
         moment: State and signals.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
@@ -27,6 +28,9 @@ def cohort_power(
     cohorts = moment.curve.shape[-2]
     solar_kw = kept_solar_kw(action[..., cohorts : cohorts + 1], moment, fleet, dt_h)
     site_kw = moment.load_kw - solar_kw
+    ev_kw = least_laxity_kw(action[..., cohorts + 1 :], moment, solar_kw, fleet, dt_h)
+    if ev_kw is not None:
+        site_kw = site_kw + ev_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
     alone_kw = neutral(envelope.low_kw, envelope.high_kw)
     member = fleet.cohort == torch.arange(cohorts, device=fleet.cohort.device).unsqueeze(-1)
@@ -47,7 +51,52 @@ def cohort_power(
         fleet,
         dt_h,
     )
-    return SetPoints(torch.where(fleet.cohort < 0, alone_kw, battery_kw.sum(-2)), solar_kw)
+    battery_kw = torch.where(fleet.cohort < 0, alone_kw, battery_kw.sum(-2))
+    return SetPoints(battery_kw, solar_kw, ev_kw)
+
+
+def least_laxity_kw(
+    share: Tensor, moment: Moment, solar_kw: Tensor, fleet: Fleet, dt_h: float
+) -> Tensor | None:
+    """Share a target among each class of cars, those that can wait least first.
+
+    Smoothed least laxity: ``p_i(L) = clip(P_i (L - l_i + dt) / dt, low_i, high_i)`` with the laxity
+    l, the hours that a car could rest and still reach its target, and L such that the powers sum to
+    the target (Chen et al. 2021, arXiv 2102.08610). It is `meet_level` with laxity for fill.
+
+    Args:
+        share: Where between the edges each class shall be, (..., V), each in [-1, 1].
+        moment: State and signals.
+        solar_kw: Solar output, (..., N). [kW]
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+
+    Returns:
+        AC power of the cars, charging positive, (..., N); none where no home has a car. [kW]
+    """
+    cars, ev = moment.ev, fleet.ev
+    if cars is None or ev is None:
+        return None
+    envelope = car_envelope(cars, ev, moment, solar_kw, fleet, dt_h)
+    classes = cars.curve.shape[-3]
+    if classes == 0:
+        return envelope.alone_kw
+    member = ev.cohort == torch.arange(classes, device=ev.cohort.device).unsqueeze(-1)
+    low_kw, high_kw = (
+        envelope.low_kw.unsqueeze(-2) * member,
+        envelope.high_kw.unsqueeze(-2) * member,
+    )
+    low_sum_kw, high_sum_kw = low_kw.sum(-1, keepdim=True), high_kw.sum(-1, keepdim=True)
+    target_kw = low_sum_kw + 0.5 * (1.0 + share.unsqueeze(-1)) * (high_sum_kw - low_sum_kw)
+    power_kw = meet_level(
+        target_kw,
+        (laxity_h(cars, ev) - dt_h).unsqueeze(-2),
+        ev.params.charge_kw / dt_h,
+        torch.ones_like(ev.params.charge_kw),
+        low_kw,
+        high_kw,
+    )
+    return torch.where(ev.cohort < 0, envelope.alone_kw, power_kw.sum(-2))
 
 
 def level_fill(
@@ -60,12 +109,6 @@ def level_fill(
 ) -> Tensor:
     """Share a target among batteries so that their fills meet at one water level.
 
-    Home i moves towards the level phi with ``clip(g((phi - f_i) U_i / dt), low, high)``, where
-    g converts stored to AC power. phi is the exact root of the piecewise linear sum, without a
-    gradient; one Newton step from there carries it (implicit function theorem). What
-    rounding leaves is spread over the remaining headroom, so that the sum is the target and every
-    home stays inside its envelope.
-
     Args:
         target_kw: Sum asked of the homes, within the sums of the edges, (..., 1). [kW]
         energy_kwh: Stored energy, (..., N). [kWh]
@@ -74,9 +117,35 @@ def level_fill(
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    fill = usable_fill(energy_kwh, fleet)
-    eff = fleet.battery.one_way_eff
     stored_kw = (fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh) / dt_h
+    fill = usable_fill(energy_kwh, fleet)
+    return meet_level(target_kw, fill, stored_kw, fleet.battery.one_way_eff, low_kw, high_kw)
+
+
+def meet_level(
+    target_kw: Tensor,
+    fill: Tensor,
+    stored_kw: Tensor,
+    eff: Tensor,
+    low_kw: Tensor,
+    high_kw: Tensor,
+) -> Tensor:
+    """Share a target so that all who may move meet at one level.
+
+    Home i moves towards the level phi with ``clip(g((phi - f_i) U_i / dt), low, high)``, where
+    g converts stored to AC power. phi is the exact root of the piecewise linear sum, without a
+    gradient; one Newton step from there carries it (implicit function theorem). What
+    rounding leaves is spread over the remaining headroom, so that the sum is the target and every
+    home stays inside its envelope.
+
+    Args:
+        target_kw: Sum asked of the homes, within the sums of the edges, (..., 1). [kW]
+        fill: Of each battery, (..., N).
+        stored_kw: Power that fills it within the step, on the DC side, (N,). [kW]
+        eff: Square root of the round-trip efficiency, (N,).
+        low_kw: Lower edges, 0 for homes that do not take part, (..., N). [kW]
+        high_kw: Upper edges, 0 for homes that do not take part, (..., N). [kW]
+    """
     level = _water_level(
         target_kw.detach(), fill.detach(), stored_kw, eff, low_kw.detach(), high_kw.detach()
     )

@@ -56,19 +56,25 @@ def dispatch_mode(name: str) -> Dispatch:
     return DISPATCH[name]
 
 
-def action_names(mode: str, cohorts: tuple[str, ...], homes: int) -> tuple[str, ...]:
+def action_names(
+    mode: str, cohorts: tuple[str, ...], homes: int, cars: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Names of a mode's action in order; every component lies in [-1, 1].
 
     Args:
         mode: Name of the mode.
         cohorts: Names of the battery cohorts present.
         homes: Number of homes, which only `per_device` asks.
+        cars: Names of the classes of cars present.
     """
     dispatch_mode(mode)
     if mode == "value_curve":
         bends = ("buy_scale", "buy_shift", "sell_scale", "sell_shift")
         names = tuple(f"{cohort}/{bend}" for cohort in cohorts for bend in bends)
-        return (*names, "solar/curtail_below")
+        of_cars = tuple(f"{car}/{bend}" for car in cars for bend in ("scale", "shift"))
+        return (*names, "solar/curtail_below", *of_cars)
     if mode == "cohort_power":
-        return (*(f"{cohort}/power" for cohort in cohorts), "solar/curtail")
-    return (*(f"home_{home}/power" for home in range(homes)), "solar/curtail")
+        powers = (f"{cohort}/power" for cohort in cohorts)
+        return (*powers, "solar/curtail", *(f"{car}/power" for car in cars))
+    of_homes = (f"home_{home}/power" for home in range(homes))
+    return (*of_homes, "solar/curtail", *(f"home_{home}/ev" for home in range(homes) if cars))

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from vpp_envs.dispatch.cohort_power import kept_solar_kw
 from vpp_envs.dispatch.envelope import battery_envelope, into_envelope
-from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.moment import Moment, car_envelope
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.simulator import SetPoints
 
@@ -17,7 +17,9 @@ def per_device(
     Args:
         action: One command for each home, 0 = leave alone, -1 = discharge and +1 = charge as
             far as the envelope goes, then the share of solar output that is curtailed
-            (negative: none), (..., N + 1), each in [-1, 1].
+            (negative: none), then, where homes have cars, one command for each car,
+            -1 = the lower and +1 = the upper edge of its envelope, (..., N + 1) or (..., 2 N + 1),
+            each in [-1, 1].
         moment: State and signals.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
@@ -26,7 +28,14 @@ def per_device(
     homes = moment.energy_kwh.shape[-1]
     solar_kw = kept_solar_kw(action[..., homes : homes + 1], moment, fleet, dt_h)
     site_kw = moment.load_kw - solar_kw
+    cars, ev = moment.ev, fleet.ev
+    ev_kw: Tensor | None = None
+    if cars is not None and ev is not None:
+        around = car_envelope(cars, ev, moment, solar_kw, fleet, dt_h)
+        share = 0.5 * (1.0 + action[..., homes + 1 :])
+        ev_kw = around.low_kw + share * (around.high_kw - around.low_kw)
+        site_kw = site_kw + ev_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
     return SetPoints(
-        into_envelope(action[..., :homes], envelope.low_kw, envelope.high_kw), solar_kw
+        into_envelope(action[..., :homes], envelope.low_kw, envelope.high_kw), solar_kw, ev_kw
     )

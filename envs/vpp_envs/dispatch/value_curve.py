@@ -8,8 +8,15 @@ import torch
 from torch import Tensor
 
 from vpp_envs.dispatch.envelope import battery_envelope, neutral
-from vpp_envs.dispatch.moment import Moment, allowed_solar_kw
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.dispatch.ev_value import value_of_need
+from vpp_envs.dispatch.moment import (
+    EvMoment,
+    Moment,
+    allowed_solar_kw,
+    car_envelope,
+    need_h,
+)
+from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.simulator import SetPoints
 
 
@@ -21,11 +28,12 @@ def value_curve(
     With q the tabulated water value at a home's fill, the home buys below
     ``eta * (q * exp(0.7 alpha_b) + 0.1 beta_b)`` and sells above
     ``(q * exp(0.7 alpha_s) + 0.1 beta_s) / eta + wear``. Solar is curtailed below the last
-    component's price, ``0.1 * a``. All zeros is the stochastic value curve itself.
+    component's price, ``0.1 * a``. Cars buy and sell by one curve of their class, bent likewise.
+    All zeros is the stochastic value curve itself.
 
     Args:
-        action: alpha_b, beta_b, alpha_s, beta_s of each cohort, then the curtailment price,
-            (..., 4 C + 1), each in [-1, 1].
+        action: alpha_b, beta_b, alpha_s, beta_s of each battery cohort, then the curtailment
+            price, then alpha and beta of each class of cars, (..., 4 C + 1 + 2 V), each in [-1, 1].
         moment: State and signals.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
@@ -36,7 +44,12 @@ def value_curve(
     curtail_below = 0.1 * action[..., 4 * cohorts : 4 * cohorts + 1]
     solar_kw = allowed_solar_kw(_curtailed(moment, curtail_below, temperature), moment, fleet, dt_h)
     site_kw = moment.load_kw - solar_kw
+    ev_kw = car_power_kw(action[..., 4 * cohorts + 1 :], moment, solar_kw, fleet, dt_h, temperature)
+    if ev_kw is not None:
+        site_kw = site_kw + ev_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
+    if cohorts == 0:
+        return SetPoints(neutral(envelope.low_kw, envelope.high_kw), solar_kw, ev_kw)
     value = value_at_fill(moment.curve, moment.energy_kwh, fleet)
     bend = action[..., : 4 * cohorts].unflatten(-1, [cohorts, 4])
     member = fleet.cohort.clamp(min=0)
@@ -67,7 +80,67 @@ def value_curve(
             envelope.high_kw,
             torch.where(sell_gain > 0.0, envelope.low_kw, alone_kw),
         )
-    return SetPoints(battery_kw, solar_kw)
+    return SetPoints(battery_kw, solar_kw, ev_kw)
+
+
+def car_power_kw(
+    bend: Tensor,
+    moment: Moment,
+    solar_kw: Tensor,
+    fleet: Fleet,
+    dt_h: float,
+    temperature: Tensor | None,
+) -> Tensor | None:
+    """Power of each car by the bent value of its class; none where no home has a car.
+
+    Args:
+        bend: Scale and shift of each class of cars, (..., 2 V).
+        moment: State and signals.
+        solar_kw: Solar output, (..., N). [kW]
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+        temperature: As in `value_curve`.
+
+    Returns:
+        AC power, charging positive, (..., N). [kW]
+    """
+    cars, ev = moment.ev, fleet.ev
+    if cars is None or ev is None:
+        return None
+    envelope = car_envelope(cars, ev, moment, solar_kw, fleet, dt_h)
+    if cars.curve.shape[-3] == 0:
+        return envelope.alone_kw
+    member = ev.cohort.clamp(min=0)
+    bends = bend.unflatten(-1, [cars.curve.shape[-3], 2])
+    value = car_value(cars, ev)
+    value = value * torch.exp(0.7 * bends[..., 0]).index_select(-1, member)
+    value = value + 0.1 * bends[..., 1].index_select(-1, member)
+    buy_gain = ev.params.charge_eff * value - moment.price_per_kwh
+    sell_gain = moment.price_per_kwh - ev.params.wear_per_kwh - value / ev.params.discharge_eff
+    rest_kw = neutral(envelope.low_kw, envelope.high_kw)
+    if temperature is not None:
+        width = temperature * (0.13 + moment.price_per_kwh.abs())
+        buy, sell = torch.sigmoid(buy_gain / width), torch.sigmoid(sell_gain / width)
+        buy, sell = buy * (1.0 - sell), sell * (1.0 - buy)
+        power_kw = rest_kw + buy * (envelope.high_kw - rest_kw) + sell * (envelope.low_kw - rest_kw)
+    else:
+        power_kw = torch.where(
+            (buy_gain > 0.0) & (buy_gain >= sell_gain),
+            envelope.high_kw,
+            torch.where(sell_gain > 0.0, envelope.low_kw, rest_kw),
+        )
+    return torch.where(ev.cohort < 0, envelope.alone_kw, power_kw)
+
+
+def car_value(cars: EvMoment, ev: EvFleet) -> Tensor:
+    """Value of one more stored kWh in each car, (..., N). [currency/kWh]
+
+    Args:
+        cars: Their state and stays.
+        ev: Their constants, (N,).
+    """
+    left_h = cars.session.hours_left - cars.rest_h
+    return value_of_need(cars.curve, left_h, need_h(cars.state, ev), ev.cohort)
 
 
 def value_at_fill(curve: Tensor, energy_kwh: Tensor, fleet: Fleet) -> Tensor:

@@ -1,4 +1,4 @@
-"""Battery cohorts: classes by duration, so that one curve serves homes that act alike."""
+"""Cohorts: classes of devices, so that one curve serves homes that act alike."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from vpp_envs.devices.battery import BatteryParams
-from vpp_envs.fleet.agreement import Agreement
+from vpp_envs.devices.ev import EvParams
+from vpp_envs.fleet.agreement import Agreement, EvAgreement
 
 
 class Cohort(NamedTuple):
@@ -35,6 +36,28 @@ def duration_class(battery: BatteryParams, agreement: Agreement) -> Tensor:
     return torch.where(battery.discharge_kw > 0, index, torch.full_like(index, -1))
 
 
-def cohort_names(cohorts: tuple[Cohort, ...]) -> tuple[str, ...]:
+class EvCohort(NamedTuple):
+    """A class of cars, named in observations, actions and manifests."""
+
+    name: str
+    discharges: bool
+    one_way_eff: float  # representative efficiency each way
+    wear_per_kwh: float  # representative wear per kWh discharged, AC [currency/kWh]
+
+
+EV_COHORTS = (
+    EvCohort("ev_v1g", False, 0.9, 0.0),
+    EvCohort("ev_v2g", True, 0.92, 0.07),
+)
+
+
+def ev_class(ev: EvParams, agreement: EvAgreement) -> Tensor:
+    """Index of each car in `EV_COHORTS`, -1 without one or one not managed, (N,) int64."""
+    index = (ev.discharge_kw > 0).to(torch.int64)
+    managed = (ev.charge_kw > 0) & (agreement.managed > 0)
+    return torch.where(managed, index, torch.full_like(index, -1))
+
+
+def cohort_names(cohorts: tuple[Cohort, ...] | tuple[EvCohort, ...]) -> tuple[str, ...]:
     """Names of cohorts, in order."""
     return tuple(cohort.name for cohort in cohorts)

@@ -6,14 +6,16 @@ import torch
 from torch import Tensor
 
 from vpp_envs.devices.battery import BatteryParams
+from vpp_envs.devices.ev import EvParams
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.agreement import Agreement
-from vpp_envs.fleet.cohorts import duration_class
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.agreement import Agreement, EvAgreement
+from vpp_envs.fleet.cohorts import duration_class, ev_class
+from vpp_envs.fleet.fleet import EvFleet, Fleet, map_columns
 from vpp_envs.random import Purpose, normal, uniform
 
 LOAD_ARCHETYPES = 32
 SOLAR_ARCHETYPES = 24
+DRIVER_ARCHETYPES = 32
 
 # Usable kWh, continuous discharge kW, charge kW, round-trip efficiency, wear per kWh, weight.
 # Capacities and ratings as published or remembered by product line; the weights are an
@@ -30,6 +32,23 @@ PRODUCTS: tuple[tuple[str, float, float, float, float, float, float], ...] = (
 _UNIT_SHARES = (0.62, 0.30, 0.08)  # one, two, three units a home
 # Share of capacity that owners keep for backup, and how many keep it (an assumption).
 _RESERVES = ((0.20, 0.55), (0.10, 0.10), (0.30, 0.10), (0.50, 0.15), (0.80, 0.07), (0.03, 0.03))
+# Usable kWh, AC charge kW, V2G discharge kW (0: cannot), kWh/km and weight (an assumption).
+CARS: tuple[tuple[str, float, float, float, float, float], ...] = (
+    ("generic 75 kWh", 75.0, 11.5, 9.6, 0.174, 0.20),
+    ("Tesla Model 3 or Y", 68.0, 11.5, 0.0, 0.165, 0.30),
+    ("Ford F-150 Lightning SR", 98.0, 11.3, 9.6, 0.298, 0.08),
+    ("Ford F-150 Lightning ER", 131.0, 19.2, 9.6, 0.298, 0.06),
+    ("Nissan Leaf 40", 37.5, 6.6, 7.4, 0.180, 0.10),
+    ("Nissan Leaf 60", 57.5, 6.6, 7.4, 0.180, 0.08),
+    ("Chevrolet Bolt", 65.0, 11.5, 0.0, 0.174, 0.12),
+    ("OCHRE BEV250", 81.0, 11.5, 0.0, 0.202, 0.06),
+)
+_LEAST_CHARGE_KW = 1.44  # 6 A at 240 V
+_SMALL_CHARGER_KW, _SMALL_CHARGER_SHARE = 7.2, 0.5
+_TAPER_FILL = 0.95  # AC charging hardly slows down before
+_EV_WEAR_PER_KWH = 0.07
+# A base load exceeds 3.5 times its mean in five per cent of the intervals.
+_BASE_LOAD_Q95 = 3.5
 
 
 @dataclass(frozen=True)
@@ -48,12 +67,16 @@ class FleetSpec:
     import_limit_kw: float = 14.5  # 63 A, single phase
     export_limit_kw: float | None = 5.0  # per phase in Australia; none: no limit binds
     homeowner_share: float = 0.8
+    ev_share: float = 0.0  # of homes
+    v2g_share: float = 0.5  # of the cars that can give energy back
+    managed_share: float = 1.0  # of the cars whose drivers let others choose when to charge
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no fleet."""
         if self.homes < 1:
             raise InputError(f"fleet.homes must be at least 1, got {self.homes}.")
-        for name in ("battery_share", "solar_share", "homeowner_share"):
+        shares = ("battery_share", "solar_share", "homeowner_share")
+        for name in (*shares, "ev_share", "v2g_share", "managed_share"):
             share = getattr(self, name)
             if not 0.0 <= share <= 1.0:
                 raise InputError(f"fleet.{name} must lie between 0 and 1, got {share}.")
@@ -120,7 +143,59 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
         (draw(Purpose.FLEET_LOAD_ARCHETYPE) * LOAD_ARCHETYPES).to(torch.int64),
         agreement,
         duration_class(battery, agreement),
+        _sample_cars(spec, home, import_limit_kw, load_mean_kw) if spec.ev_share > 0 else None,
     )
+
+
+def _sample_cars(
+    spec: FleetSpec, home: Tensor, import_limit_kw: Tensor, load_mean_kw: Tensor
+) -> EvFleet:
+    """Sample cars, chargers and what the drivers agreed to, (N,)."""
+
+    def draw(purpose: int) -> Tensor:
+        return uniform(spec.seed, 0, home, 0, purpose)
+
+    def bell(purpose: int) -> Tensor:
+        return normal(spec.seed, 0, home, 0, purpose)
+
+    present = draw(Purpose.FLEET_EV_PRESENCE) < spec.ev_share
+    table = torch.tensor([row[1:] for row in CARS], dtype=torch.float64)
+    model = table[_pick(draw(Purpose.FLEET_EV_MODEL), table[:, 4])]
+    capacity_kwh, charge_kw, discharge_kw, drive = (model[:, i] for i in range(4))
+    small = draw(Purpose.FLEET_EV_CHARGER) < _SMALL_CHARGER_SHARE
+    charge_kw = torch.where(small, charge_kw.clamp(max=_SMALL_CHARGER_KW), charge_kw)
+    # An installer leaves room for the home: only then is the charger's power a promise.
+    room_kw = (import_limit_kw - _BASE_LOAD_Q95 * load_mean_kw).clamp(min=_LEAST_CHARGE_KW)
+    charge_kw = torch.minimum(charge_kw, room_kw)
+    gives = (discharge_kw > 0) & (draw(Purpose.FLEET_EV_V2G) < spec.v2g_share)
+    managed = draw(Purpose.FLEET_EV_MANAGED) < spec.managed_share
+    discharge_kw = torch.where(gives & managed, discharge_kw, torch.zeros_like(discharge_kw))
+    target = (0.85 + 0.03 * bell(Purpose.FLEET_EV_TARGET)).clamp(0.80, 0.90)
+    minimum = (0.40 + 0.12 * bell(Purpose.FLEET_EV_MINIMUM)).clamp(0.20, 0.70)
+    eff = torch.where(discharge_kw > 0, 0.92, 0.90).to(torch.float64)
+    zero, one = torch.zeros_like(capacity_kwh), torch.ones_like(capacity_kwh)
+
+    def of_cars(value: Tensor, absent: Tensor) -> Tensor:
+        return torch.where(present, value, absent)
+
+    params = EvParams(
+        of_cars(capacity_kwh, one),
+        of_cars(charge_kw, zero),
+        of_cars(discharge_kw, zero),
+        of_cars(_LEAST_CHARGE_KW * one, zero),
+        of_cars(eff, one),
+        of_cars(eff, one),
+        of_cars(_TAPER_FILL * one, one),
+        of_cars(_EV_WEAR_PER_KWH * one, zero),
+        of_cars(drive, zero),
+    )
+    agreement = EvAgreement(
+        of_cars(target * capacity_kwh, zero),
+        of_cars(torch.where(discharge_kw > 0, minimum * capacity_kwh, zero), zero),
+        of_cars(managed.double(), zero),
+    )
+    archetype = (draw(Purpose.FLEET_EV_ARCHETYPE) * DRIVER_ARCHETYPES).to(torch.int64)
+    return EvFleet(params, agreement, archetype, ev_class(params, agreement))
 
 
 def _sample_battery(spec: FleetSpec, home: Tensor, present: Tensor) -> tuple[BatteryParams, Tensor]:
@@ -179,13 +254,5 @@ def cast_fleet(fleet: Fleet, dtype: torch.dtype, device: torch.device) -> Fleet:
     def cast(tensor: Tensor) -> Tensor:
         return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
 
-    return Fleet(
-        cast(fleet.home_id),
-        BatteryParams(*(cast(t) for t in fleet.battery)),
-        cast(fleet.solar_kw),
-        cast(fleet.solar_archetype),
-        cast(fleet.load_mean_kw),
-        cast(fleet.load_archetype),
-        Agreement(*(cast(t) for t in fleet.agreement)),
-        cast(fleet.cohort),
-    )
+    fleet_cast: Fleet = map_columns(fleet, cast)
+    return fleet_cast

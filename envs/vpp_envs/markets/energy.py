@@ -20,7 +20,7 @@ def settle_energy(
 
     ``energy_market = -net * dt * price``: only what the meter served is paid. The homeowner is
     passed through what the site would have settled had nothing been dispatched, plus the agreed
-    share of the difference. Loss factors are 1.
+    share of the difference. A car that nobody dispatches charges at once. Loss factors are 1.
 
     Args:
         outcome: What the simulator served, (..., N).
@@ -32,9 +32,15 @@ def settle_energy(
     """
     per_kw = price_per_mwh.double() * (dt_h / 1000.0)
     energy_market = outcome.net_kw.double() * -per_kw
+    cars, ev = outcome.ev, fleet.ev
+    if cars is not None:
+        load_kw = load_kw + cars.alone_kw
     alone_kw = torch.maximum(load_kw - solar_available_kw, -fleet.agreement.export_limit_kw)
     site_passthrough = alone_kw.double() * -per_kw
     gain_share = (energy_market - site_passthrough) * fleet.agreement.homeowner_share.double()
     discharged_kwh = (-outcome.battery_kw).clamp(min=0.0).double() * dt_h
     wear = discharged_kwh * fleet.battery.wear_per_kwh.double()
+    if cars is not None and ev is not None:
+        given_kwh = (-cars.power_kw).clamp(min=0.0).double() * dt_h
+        wear = wear + given_kwh * ev.params.wear_per_kwh.double()
     return Ledger(energy_market, site_passthrough, gain_share, wear)

@@ -7,7 +7,7 @@ from vpp_envs.devices.battery import BatteryParams
 from vpp_envs.dispatch.cohort_power import cohort_power, level_fill
 from vpp_envs.dispatch.envelope import battery_envelope
 from vpp_envs.fleet.agreement import Agreement
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.fleet import Fleet, map_columns
 from vpp_envs.simulator import SetPoints, step_site
 from vpp_envs.vector_env import FleetVectorEnv
 
@@ -112,12 +112,7 @@ def test_the_order_of_the_homes_does_not_matter(case, random):
     fleet, energy, share = case
     order = list(range(len(energy)))
     random.shuffle(order)
-    mixed = Fleet(
-        *(
-            part[order] if isinstance(part, torch.Tensor) else type(part)(*(t[order] for t in part))
-            for part in fleet
-        )
-    )
+    mixed = map_columns(fleet, lambda column: column[order])
     low, high = edges(fleet, energy)
     target = (low.sum() + share * (high.sum() - low.sum())).reshape(1)
     ours = level_fill(target, energy, low, high, fleet, DT_H)
@@ -145,10 +140,7 @@ def everything(plant, share, curtail=-1.0):
 def test_zero_leaves_every_battery_alone(plant):
     """Not even a transfer from full homes to empty ones, which would pay wear for nothing."""
     idle = SetPoints(torch.zeros_like(plant.energy_kwh), plant.moment.solar_available_kw)
-    moment = plant.moment
-    alone = step_site(
-        moment.energy_kwh, idle, moment.load_kw, moment.solar_available_kw, plant.fleet, DT_H
-    )
+    alone = step_site(idle, plant.moment, plant.fleet, DT_H)
     assert torch.equal(everything(plant, 0.0).battery_kw, alone.battery_kw)
 
 

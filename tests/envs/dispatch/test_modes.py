@@ -5,7 +5,7 @@ import torch
 from vpp_envs.dispatch.cohort_power import level_fill
 from vpp_envs.dispatch.modes import DISPATCH, action_names, dispatch_mode
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.fleet import Fleet, map_columns
 from vpp_envs.observation import fleet_features
 from vpp_envs.vector_env import FleetVectorEnv
 
@@ -16,12 +16,7 @@ def twice(fleet: Fleet) -> Fleet:
     def both(tensor):
         return torch.cat([tensor, tensor])
 
-    return Fleet(
-        *(
-            both(part) if isinstance(part, torch.Tensor) else type(part)(*map(both, part))
-            for part in fleet
-        )
-    )
+    return map_columns(fleet, both)
 
 
 @pytest.mark.parametrize("mode", DISPATCH)

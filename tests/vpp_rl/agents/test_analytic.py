@@ -34,8 +34,8 @@ def earned(policy, env, ticks, temperature=TEMPERATURE):
     energy, profit = env.energy_kwh, torch.zeros(env.num_envs, dtype=torch.float64)
     for tick in range(ticks):
         rows = rows_at(env.tables, env.tick + tick, energy.dtype)
-        energy, gain = smooth_step(
-            policy, energy, rows, env.fleet, env.dispatch, env.scenario.dt_h, temperature
+        energy, _, gain = smooth_step(
+            policy, energy, None, rows, env.fleet, env.dispatch, env.scenario.dt_h, temperature
         )
         profit = profit + gain
     return profit

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vpp_envs.devices.battery import BatteryParams
+from vpp_envs.dispatch.moment import Moment
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.agreement import Agreement
 from vpp_envs.fleet.fleet import Fleet
@@ -387,7 +388,8 @@ def test_the_plan_replayed_in_the_simulator_earns_its_objective(case):
     for now, price_per_mwh in enumerate(price):
         load_kw, available_kw = column(load[now]), column(sun[now])
         asked = SetPoints(column(plan.battery_kw[now]), column(plan.solar_kw[now]))
-        served = step_site(energy_kwh, asked, load_kw, available_kw, fleet, problem.dt_h)
+        moment = Moment(energy_kwh, load_kw, available_kw, column(0.0), torch.zeros(1, 2))
+        served = step_site(asked, moment, fleet, problem.dt_h)
         money = settle_energy(
             served, load_kw, available_kw, column(price_per_mwh), fleet, problem.dt_h
         )

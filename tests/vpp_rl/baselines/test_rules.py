@@ -45,15 +45,7 @@ def at(env, tick=0, price=None, load=1.0, solar=2.0) -> Scene:
 
 
 def served(env, rule, scene):
-    moment = scene.moment
-    return step_site(
-        moment.energy_kwh,
-        rule.act(scene),
-        moment.load_kw,
-        moment.solar_available_kw,
-        env.fleet,
-        1.0 / 12.0,
-    )
+    return step_site(rule.act(scene), scene.moment, env.fleet, 1.0 / 12.0)
 
 
 def test_idle_rests_and_lets_the_sun_shine(env):

@@ -150,7 +150,7 @@ def wholesale_per_kwh(
         raise InputError(
             f"tariff '{tariff.name}' passes the wholesale price on; give one for every interval."
         )
-    price = wholesale_per_mwh.numpy().astype(np.float64)
+    price = wholesale_per_mwh.detach().numpy().astype(np.float64)
     if price.shape != (ticks,) or not np.isfinite(price).all():
         raise InputError(
             f"tariff '{tariff.name}': expected {ticks} finite wholesale prices, one an interval, "

@@ -1,6 +1,7 @@
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -70,6 +71,7 @@ def test_the_total_is_the_sum_of_the_rounded_lines():
     ("amount", "rounded"),
     [
         (1.005, "1.01"),  # 1.00499999999999989 in binary
+        (1.05 * 1.9, "2.00"),  # 1.995 by hand, 1.9949999999999999 in float64
         (-1.005, "-1.01"),
         (0.0049999, "0.00"),
         (-0.004, "0.00"),
@@ -198,10 +200,10 @@ def test_demand_of_each_month_is_its_own_and_months_without_it_have_no_line():
 
 def test_the_hour_that_comes_twice_is_two_hours_of_demand():
     of = tariff("America/New_York", demand=[{"name": "all", "per_kw": 1.0, "interval_min": 60}])
-    energy = kwh(1.0, 1.0, 1.0, 1.0)  # 01:00 and 01:30 of summer time, then of winter time
+    energy = kwh(1.0, 1.0, 2.0, 2.0)  # 01:00 and 01:30 of summer time, then of winter time
     owed = bill(of, np.datetime64("2026-11-01T05:00"), 1800, energy, energy * 0)
     (line,) = [line for line in owed.lines if line.unit == "kW"]
-    assert line.quantity == 2.0
+    assert line.quantity == 4.0
 
 
 def test_an_hour_cut_short_by_the_clock_is_averaged_over_what_there_is_of_it():
@@ -237,3 +239,19 @@ def test_nothing_metered_is_an_empty_bill():
     owed = bill(of, np.datetime64("2026-01-01"), 300, kwh(), kwh())
     assert owed.lines == ()
     assert owed.total == Decimal("0.00")
+
+
+def test_a_year_s_half_of_spanish_prices_is_billed_by_the_months_of_madrid(shared_data):
+    table = pd.read_csv(shared_data / "tariffs" / "es_pvpc_2023.csv.gz", parse_dates=["time_utc"])
+    price = torch.from_numpy(table["price_eur_mwh"].to_numpy(np.float64).copy())
+    of = tariff("Europe/Madrid", **{"import": {"wholesale_factor": 1.0}}, export="none")
+    start = table["time_utc"].iloc[0].to_datetime64()
+    owed = bill(of, start, 3600, ones(len(price)), ones(len(price)) * 0, price)
+    local = table["time_utc"].dt.tz_localize("UTC").dt.tz_convert("Europe/Madrid")
+    by_month = (
+        (table["price_eur_mwh"] / 1000).groupby(local.dt.strftime("%Y-%m")).agg(["sum", "size"])
+    )
+    assert by_month["size"]["2023-03"] == 743  # an hour less than 31 days
+    assert [line.month for line in owed.lines] == list(by_month.index)
+    assert [line.quantity for line in owed.lines] == list(by_month["size"])
+    assert [line.amount for line in owed.lines] == pytest.approx(list(by_month["sum"]), abs=1e-9)

@@ -75,8 +75,10 @@ def matching(periods, local):
     tiling=tilings(),
     zone=st.sampled_from(ZONES),
     day=st.sampled_from(
-        "2026-03-08 2026-03-29 2026-04-05 2026-10-04 2026-10-25 2026-11-01 2026-12-25 2027-12-31 "
-        "2028-02-28".split()
+        [
+            *("2026-03-08", "2026-03-29", "2026-04-05", "2026-10-04", "2026-10-25", "2026-11-01"),
+            *("2026-12-25", "2027-12-31", "2028-02-28"),
+        ]
     ),
 )
 def test_a_tariff_that_fills_the_year_gives_each_tick_the_one_price_of_its_local_clock(
@@ -217,6 +219,15 @@ def test_an_interval_in_which_the_price_changes_is_refused():
         zone="Australia/Adelaide",
     )
     assert hourly(adelaide, "2026-07-01T07:00", 2) == [0.1, 0.2]
+
+
+def test_an_hour_of_utc_that_holds_a_midnight_at_which_the_price_changes_is_refused():
+    work = {"name": "work", "per_kwh": 0.4, "days": "weekday"}
+    of = time_of_use(work, {"name": "rest", "per_kwh": 0.2, "days": "weekend"}, zone=ZONES[3])
+    friday = "2026-07-03T12:00"
+    assert hourly(of, friday, 2) == [0.4, 0.4]
+    with pytest.raises(InputError, match=r"at 00:00 local time, .* from 2026-07-03T14:00:00 UTC"):
+        hourly(of, friday, 3)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_no_export_payment_is_a_price_of_zero(file, export):
         ("EUR", "12", "line 2, currency: 12 must be an ISO 4217 code"),
         ("Europe/Berlin", "Europe/Berln", "line 3, zone: 'Europe/Berln' is no IANA time zone; did"),
         ("daily_charge: 1", "dayly_charge: 1", "line 4, dayly_charge: is no key here; did you mea"),
-        ("daily_charge: 1", "daily_charge: 1 EUR", "line 4, daily_charge: '1 EUR' must be a numbe"),
+        ("daily_charge: 1", "daily_charge: 1 EUR", "line 4, daily_charge: '1 EUR' must be a"),
         ("daily_charge: 1", "daily_charge: .inf", "line 4, daily_charge: inf must be a number"),
         ("daily_charge: 1", "daily_charge: yes", "line 4, daily_charge: True must be a number"),
         ("12-25]", "12-32]", "line 5, holidays[1]: '12-32' must be a date; write 2026-04-03, or"),
@@ -130,16 +130,25 @@ def test_all_problems_are_in_one_report_in_the_order_of_the_file(file):
         .replace("hours: 17-21", "hours: 17-20")
         .replace("interval_min: 30", "interval_min: 7")
         .replace("per_kwh: 0.08", "per_kwh: 8c")
+        .replace("daily_charge", "dayly_charge")
     )
     head, *problems = refusal(file(bad)).splitlines()
-    assert head == "mine.yaml has 4 problems:"
+    assert head == "mine.yaml has 5 problems:"
     found = [re.match(r"  line (\d+), ([^:]+): ", problem).groups() for problem in problems]
     assert found == [
         ("2", "currency"),
+        ("4", "dayly_charge"),
         ("6", "import"),
         ("12", "export.per_kwh"),
         ("14", "demand[0].interval_min"),
     ]
+
+
+def test_holidays_that_cannot_be_read_still_need_a_price(file):
+    bad = GOOD.replace("12-25]", "12-32]").replace("[weekend, holiday]", "weekend")
+    _, first, second = refusal(file(bad)).splitlines()
+    assert "line 5, holidays[1]: '12-32' must be a date" in first
+    assert "line 6, import: holiday 00:00-24:00 in Jan-Dec has no price" in second
 
 
 def test_holes_and_overlaps_name_months_kinds_of_day_and_hours_together():

@@ -145,7 +145,7 @@ def test_stamps_without_offset_need_a_zone(tmp_path, capsys, zone):
         (["template", "mine"], "mine: a tariff is a YAML file; name it mine.yaml."),
         (["template", "no/mine.yaml"], "no is not a folder; make it, or name another file."),
         (["template", "mine.yaml", "like=x"], "there is no example 'x'"),
-        (["template", "mine.yaml", "lik=x"], "does not know 'lik=x'; did you mean 'like'?"),
+        (["template", "mine.yaml", "liked=x"], "does not know 'liked=x'; did you mean 'like'?"),
     ],
 )
 def test_wrong_use_is_one_sentence_exit_code_2_and_no_file(tmp_path, capsys, arguments, sentence):

@@ -37,14 +37,19 @@ def read_tariff(path: str | Path) -> Tariff:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected one tariff file in YAML.")
+    raw = file_bytes(path)
     try:
-        text = file_bytes(path).decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")
         lines, doubled = yaml_lines(text)
         values = yaml.safe_load(text)
     except UnicodeDecodeError:
         raise InputError(f"{path.name} is not text in UTF-8; expected a YAML file.") from None
     except yaml.YAMLError as error:
         raise InputError(yaml_fault(path.name, error)) from None
+    except ValueError as error:  # a date such as 2026-02-30
+        raise InputError(
+            f"{path.name} holds a date or a number that is none ({error}); mend it."
+        ) from None
     if not isinstance(values, dict):
         raise InputError(
             f"{path.name} holds no keys; expected a tariff, `vpp tariff template` writes one."

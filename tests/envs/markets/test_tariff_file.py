@@ -179,6 +179,7 @@ def test_holes_and_overlaps_name_months_kinds_of_day_and_hours_together():
         ("a: !!python/object:os.system x\n", "mine.yaml, line 1 is not valid YAML: could not dete"),
         ("a: &a [*a]\n", "a: is no key here"),
         ("1: 2\n", "name: is missing"),
+        ("holidays: [2026-02-30]\n", "mine.yaml holds a date or a number that is none (day "),
     ],
 )
 def test_files_that_are_no_tariff_are_refused(file, text, sentence):
@@ -269,3 +270,18 @@ def test_whatever_stands_at_a_key_is_a_tariff_or_an_input_error(key, value, tmp_
     with suppress(InputError):
         tariff = tariff_from({**VALUES, key: value}, folder=tmp_path_factory.getbasetemp())
         assert isinstance(tariff, Tariff)
+
+
+@settings(max_examples=150)
+@given(
+    place=st.integers(0, len(GOOD)),
+    cut=st.integers(0, 12),
+    put=st.text(alphabet="0123456789-:.,[]{}#&*!?|>%@`'\"\\ \n\tabcé", max_size=5),
+)
+def test_a_file_with_a_slip_anywhere_is_a_tariff_or_an_input_error(
+    place, cut, put, tmp_path_factory
+):
+    path = tmp_path_factory.getbasetemp() / "slip.yaml"
+    path.write_text(GOOD[:place] + put + GOOD[place + cut :])
+    with suppress(InputError):
+        assert isinstance(read_tariff(path), Tariff)

@@ -116,7 +116,7 @@ def assemble(
     split_lines: tuple[str, ...],
 ) -> MarketSignals:
     """Complete the signals with what follows from price and clock."""
-    mean, std = _trailing_day(price_per_mwh)
+    mean, std = trailing_day(price_per_mwh)
     local = _local_time(start_utc, np.arange(len(price_per_mwh)), zone)
     hour = local.hour.to_numpy() + local.minute.to_numpy() / 60.0
     return MarketSignals(
@@ -147,7 +147,7 @@ def _local_time(start_utc: np.datetime64, tick: np.ndarray, zone: str) -> pd.Dat
     return pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(zone)
 
 
-def _trailing_day(price: Tensor) -> tuple[Tensor, Tensor]:
+def trailing_day(price: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation over the last 24 hours up to now, (T,) float32."""
     series = pd.Series(price.numpy()).rolling(TICKS_PER_DAY, min_periods=1)
     std = series.std(ddof=0).fillna(0.0).clip(lower=0.0)

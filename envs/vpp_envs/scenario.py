@@ -19,7 +19,7 @@ from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec
 from vpp_envs.signals.recorded import recorded_signals
 from vpp_envs.signals.simulated import simulated_signals
 from vpp_envs.signals.synthetic.household import load_table
-from vpp_envs.signals.synthetic.weather import solar_table
+from vpp_envs.signals.synthetic.weather import climate_of, solar_table
 
 SPLITS = ("train", "validation", "test")
 _SPLIT_HOMES = 1_000_000  # ids that a split has room for: no home is in two of them
@@ -178,9 +178,10 @@ def _tables(
     spec: MarketSpec, split: str, cohorts: tuple[Cohort, ...], weather_seed: int
 ) -> dict[str, Any]:
     """What a scenario knows by tick, by field: fleets of the same cohorts share it."""
+    climate = _climate(spec)
     market = market_signals(spec, split)
     curve = value_curves(market.forecast, cohorts)
-    ticks, climate = len(market.price_per_mwh), _climate(market.region)
+    ticks = len(market.price_per_mwh)
     return {
         "market": market,
         "forecast": market.forecast,
@@ -202,9 +203,22 @@ def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
     return signals(spec, split)
 
 
-def _climate(region: str) -> str:
-    """Climate of a market region: the years of ERCOT's price models share one."""
-    return region.rstrip("0123456789") if region.startswith("ERCOT") else region
+def _climate(spec: MarketSpec) -> str:
+    """Climate of a market: the one it names, else its region's.
+
+    The years of ERCOT's price models share one, and so do its hubs and load zones.
+
+    Raises:
+        InputError: None is known; said before prices are read and forecast.
+    """
+    if spec.climate is not None:
+        climate = spec.climate
+    elif spec.region.startswith(("ERCOT", "HB_", "LZ_")):
+        climate = "ERCOT"
+    else:
+        climate = spec.region
+    climate_of(climate)
+    return climate
 
 
 def present_cohorts(fleet: Fleet) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ flag for the second of two equal hours in November; in March one hour is left ou
 """
 
 import io
+import zipfile
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -65,7 +66,10 @@ def _rows(name: str, raw: bytes) -> Iterator[tuple[str, tuple[str, ...]]]:
             f"{name} is a workbook, and reading one needs openpyxl: pip install 'vpp-rl[workbooks]'"
             ", or save its sheets as CSV."
         ) from error
-    book = load_workbook(io.BytesIO(raw), read_only=True)
+    try:
+        book = load_workbook(io.BytesIO(raw), read_only=True)
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        raise InputError(f"{name} is a damaged workbook; fetch it again.") from error
     for sheet in book.worksheets:
         lines = ([_text(cell) for cell in line] for line in sheet.iter_rows(values_only=True))
         header = next(lines, [])

@@ -25,7 +25,7 @@ _ALIKE = ("AUD", "CAD", "CHF", "EUR", "GBP", "NZD", "USD")
 # Believed are medians from a quarter to eight times the typical price: a unit is wrong by 10 or
 # more, and the two units next to each other, cents per kWh and currency per MWh, by just that.
 _LEAST, _MOST = 0.25, 8.0
-_WITH_OFFSET = re.compile(r".*\d\d:?\d\d.*(?:Z|[+-]\d\d:?\d\d)")
+_WITH_OFFSET = r".*\d:\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)"
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,6 @@ def _check_gaps(
         else "fetch the file again, or hold the price before them with market.gaps=hold"
     )
     raise InputError(
-        f"{name}: {missing[at]} intervals are missing from {text(first)} UTC ({local} in {zone}), "
+        f"{name}: intervals are missing, {missing[at]} from {text(first)} UTC ({local} in {zone}) "
         f"and {missing.sum()} in the whole file; {fix}."
     )

@@ -240,7 +240,7 @@ def _placed(
     bad = (rest != 0) | twice
     if bad.any():
         at = int(bad.argmax())
-        problem = "stands twice" if twice[at] else "is not on the half hour"
+        problem = "is not on the half hour" if rest[at] else "stands twice"
         raise InputError(f"{name}, home {home}: {start[at]} {problem}; keep one row a half hour.")
     placed = np.full(count, np.nan)
     placed[place] = cells

@@ -87,7 +87,9 @@ def read_own(
         NO_LIMITS.floor_per_mwh if floor is None else floor,
         NO_LIMITS.cap_per_mwh if cap is None else cap,
     )
-    quotes = Quotes(name, frame.index.to_numpy(), start, price * UNITS[unit])
+    # Rounded, so that 0.06 per kWh is not above a cap of 60 per MWh.
+    per_mwh = np.round(price * UNITS[unit], 9)
+    quotes = Quotes(name, frame.index.to_numpy(), start, per_mwh)
     return series_of(quotes, raw, Market(market or "own", currency, zone, limits), hold_gaps)
 
 

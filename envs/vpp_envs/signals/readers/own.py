@@ -137,6 +137,10 @@ def _check_size(
                 "market.prices_typical_per_mwh to what half of the prices are near to."
             )
         typical_per_mwh = _TYPICAL_PER_MWH
+    if not typical_per_mwh > 0.0:
+        raise InputError(
+            f"market.prices_typical_per_mwh must be above zero, got {typical_per_mwh:g}."
+        )
     size = np.abs(price[np.isfinite(price) & (price != 0.0)])
     if not size.size:
         return
@@ -178,6 +182,11 @@ def _starts(name: str, column: pd.Series, notes: PriceNotes) -> np.ndarray:
     wall = stamps.to_numpy().astype("datetime64[s]")
     if notes.stamp == "end":
         wall = one_interval_earlier(wall)
+    if aware and notes.zone is not None:
+        raise InputError(
+            f"{name}, column {column.name}: its stamps carry their offset from UTC; set "
+            "market.prices_zone=null, and the clock of the market's days with market.zone."
+        )
     if aware:
         return wall
     if notes.zone is None:

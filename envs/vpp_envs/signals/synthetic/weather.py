@@ -64,7 +64,7 @@ class Climate(NamedTuple):
 # energy-without-carbon.org) and 4.86 (Austin, typical year TMY3 of Camp Mabry, from which the
 # variation from day to day is taken too). Split by season and temperatures: rounded, assumed.
 # CAISO is Sacramento, from its typical year (TMY3, Executive Airport: 4.95 kWh/m2 a day; winter is
-# sunnier here than there, since its spring is as clear as its summer). NL is De Bilt: temperatures
+# sunnier here than there, since its spring is as clear as its summer). NL is Utrecht: temperatures
 # of 1981 to 2010 (CBS 80182ned); June to August 206 W/m2, the national mean of 1991 to 2020 (KNMI);
 # its winter index is assumed.
 CLIMATES = {

@@ -6,7 +6,7 @@ from vpp_envs.errors import InputError
 from vpp_envs.signals.readers.ev_sessions import COLUMNS, read_ev_sessions
 
 NORWAY = "location,user_id,user_type,plugin_local,plugout_local,energy_kwh,garage,parking_h"
-ACN = (
+CALTECH = (
     "site,arrival_utc,departure_utc,requested_kwh,delivered_kwh,station_id,"
     "estimated_departure_utc,claimed,parking_h"
 )
@@ -79,7 +79,7 @@ def test_acn_tells_request_and_declared_departure(tmp_path):
         f"caltech,{stamp.format('08:18:45')},{stamp.format('22:52:36')},60.0,44.069,CA-305,"
         f"{stamp.format('16:20:45')},True,14.5"
     )
-    sessions, _ = read_ev_sessions(write(tmp_path, ACN, row))
+    sessions, _ = read_ev_sessions(write(tmp_path, CALTECH, row))
     only = sessions.iloc[0]
     assert (only.charger_id, only.energy_kwh, only.requested_kwh) == ("CA-305", 44.069, 60.0)
     assert only.plug_in_utc == pd.Timestamp("2019-05-01 08:18:45")

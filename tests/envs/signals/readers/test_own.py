@@ -76,6 +76,10 @@ def test_stamps_with_an_offset_need_no_zone_but_a_market_clock(form):
     assert series.start_utc == np.datetime64("2022-10-28T22:00")
     with pytest.raises(InputError, match="on whose clock the market's days begin"):
         read(csv(times, prices), zone=None)
+    with pytest.raises(
+        InputError, match=r"carry their offset from UTC; set market\.prices_zone=nu"
+    ):
+        read(csv(times, prices))
 
 
 def test_utc_is_no_market_clock_unless_it_is_said():
@@ -144,6 +148,11 @@ def test_a_currency_whose_prices_are_not_known_asks_what_is_typical():
     with pytest.raises(InputError, match="what electricity costs in JPY is not known here"):
         read(raw, currency="JPY")
     assert read(raw, currency="JPY", typical_per_mwh=8000.0).currency == "JPY"
+
+
+def test_what_is_typical_is_above_zero():
+    with pytest.raises(InputError, match=r"prices_typical_per_mwh must be above zero, got 0"):
+        read(csv(day(), MWH), typical_per_mwh=0.0)
 
 
 def test_prices_that_are_all_zero_have_no_unit_to_doubt():

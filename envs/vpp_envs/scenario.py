@@ -30,7 +30,7 @@ from vpp_envs.signals.retail import retail_signals, surplus_leads
 from vpp_envs.signals.simulated import simulated_signals
 from vpp_envs.signals.synthetic.driving import stay_table
 from vpp_envs.signals.synthetic.household import load_table
-from vpp_envs.signals.synthetic.weather import solar_table
+from vpp_envs.signals.synthetic.weather import climate_of, solar_table
 
 # A time-of-use tariff with a payment for export, in the range of South Australian offers.
 EXAMPLE_TARIFF: dict[str, Any] = {
@@ -270,8 +270,9 @@ def _tables(
     retail: _Retail | None,
 ) -> dict[str, Any]:
     """What a scenario knows by tick, by field: fleets of the same cohorts share it."""
+    climate = _climate(spec)
     market = market_signals(spec, split)
-    ticks, climate = len(market.price_per_mwh), _climate(market.region)
+    ticks = len(market.price_per_mwh)
     solar_pu = solar_table(climate, market.start_utc, ticks, weather_seed, SOLAR_ARCHETYPES)
     load_pu = load_table(market.zone, market.start_utc, ticks, weather_seed, LOAD_ARCHETYPES)
     export_per_kwh, storing = None, None
@@ -326,9 +327,22 @@ def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
     return signals(spec, split)
 
 
-def _climate(region: str) -> str:
-    """Climate of a market region: the years of ERCOT's price models share one."""
-    return region.rstrip("0123456789") if region.startswith("ERCOT") else region
+def _climate(spec: MarketSpec) -> str:
+    """Climate of a market: the one it names, else its region's.
+
+    The years of ERCOT's price models share one, and so do its hubs and load zones.
+
+    Raises:
+        InputError: None is known; said before prices are read and forecast.
+    """
+    if spec.climate is not None:
+        climate = spec.climate
+    elif spec.region.startswith(("ERCOT", "HB_", "LZ_")):
+        climate = "ERCOT"
+    else:
+        climate = spec.region
+    climate_of(climate)
+    return climate
 
 
 def present_cohorts(fleet: Fleet) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -58,7 +58,7 @@ def play(
     ticks = days * env.scenario.ticks_per_day
     start_kwh = _stored_kwh(env)
     sums: Totals | None = None
-    ev_cost = torch.zeros(len(starts) * windows.copies, dtype=torch.float64)
+    ev_cost = torch.zeros(len(starts), dtype=torch.float64)
     kept: list[tuple[Tensor, Totals, Tensor]] = []
     with torch.no_grad():
         for tick in range(ticks):

@@ -16,21 +16,28 @@ from vpp_envs.dispatch.moment import EvMoment, car_envelope, need_h
 from vpp_envs.fleet.fleet import EvFleet
 from vpp_envs.forecast.protocol import LEAD_H
 from vpp_envs.simulator import SetPoints
-from vpp_rl.policy import Scene
+from vpp_rl.baselines.rules import Tunable
+from vpp_rl.policy import Policy, Scene
 
 _SAME = 1e-6  # prices that differ by less are one price, told in two precisions [currency/kWh]
 
 
 @dataclass(frozen=True)
-class AtOnce:
-    """Charge at once whenever the car comes home: what happens if nobody does anything."""
+class Together:
+    """One rule for the batteries and the sun, and another for the cars."""
 
-    name: str = "charge at once"
+    batteries: Policy
+    cars: Policy
     kind: str = "rule"
 
+    @property
+    def name(self) -> str:
+        """Both names."""
+        return f"{self.batteries.name}, {self.cars.name}"
+
     def act(self, scene: Scene) -> SetPoints:
-        """Leave the cars alone."""
-        return SetPoints(torch.zeros_like(scene.moment.load_kw), scene.moment.solar_available_kw)
+        """Let each command its own."""
+        return self.batteries.act(scene)._replace(ev_kw=self.cars.act(scene).ev_kw)
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,8 @@ class Latest:
 class OffPeak:
     """Charge in a window of the night, as a timer in the car does."""
 
-    from_h: float = 23.0
-    to_h: float = 6.0
+    from_h: Tunable = 23.0
+    to_h: Tunable = 6.0
     name: str = "off-peak timer"
     kind: str = "rule"
 
@@ -58,7 +65,8 @@ class OffPeak:
         """Follow the clock, up to the target."""
         hour = scene.hour.unsqueeze(-1)
         after, before = hour >= self.from_h, hour < self.to_h
-        night = (after | before) if self.from_h > self.to_h else (after & before)
+        wraps = torch.as_tensor(self.from_h) > torch.as_tensor(self.to_h)
+        night = torch.where(wraps, after | before, after & before)
         return _charge(scene, lambda cars, ev: night & (need_h(cars.state, ev) > 0))
 
 

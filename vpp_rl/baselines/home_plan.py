@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vpp_envs.devices.ev import floor_kwh
+from vpp_envs.devices.ev import EvParams, floor_kwh
+from vpp_envs.fleet.agreement import EvAgreement
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.simulator import SetPoints
@@ -25,7 +26,8 @@ class HomeForesight:
     solar_kw: Tensor  # (T, B, N)
     ev_kw: Tensor  # (T, B, N)
     objective: Tensor  # an upper bound on the profit of any policy, (B,)
-    name: str = "perfect foresight, replayed"
+    gap: Tensor  # none: the programmes are solved to the end, (B,)
+    name: str = "perfect foresight"
     kind: str = "bound"
     _played: int = 0
 
@@ -42,14 +44,13 @@ def plan_homes(
     """Solve the perfect-foresight programme of every home in every window.
 
     Args:
-        spec: A scenario with cars.
+        spec: The scenario.
         windows: The windows that will be played.
         progress: Called with homes done and homes in all.
     """
     env, starts, days = window_env(spec, windows)
-    fleet, ev, cars = env.fleet, env.fleet.ev, env.ev
-    assert ev is not None
-    assert cars is not None
+    fleet, ev = env.fleet, env.fleet.ev or _no_cars(env.fleet)
+    car_kwh = torch.zeros_like(env.energy_kwh) if env.ev is None else env.ev.energy_kwh
     dt_h, ticks = env.scenario.dt_h, days * env.scenario.ticks_per_day
     rows, homes = env.energy_kwh.shape
     plans = torch.zeros(3, ticks, rows, homes, dtype=torch.float64)
@@ -59,7 +60,7 @@ def plan_homes(
         span = slice(int(starts[row]), int(starts[row]) + ticks)
         signals = _signals(env, fleet, ev, span)
         for index in range(homes):
-            initial = float(env.energy_kwh[row, index]), float(cars.energy_kwh[row, index])
+            initial = float(env.energy_kwh[row, index]), float(car_kwh[row, index])
             home = _home(fleet, ev, index, *initial)
             plan = solve_home(home, signals(index), dt_h, credit)
             for place, power in enumerate((plan.battery_kw, plan.solar_kw, plan.ev_kw)):
@@ -69,7 +70,7 @@ def plan_homes(
             )
             if progress is not None:
                 progress(row * homes + index + 1, rows * homes)
-    return HomeForesight(plans[0], plans[1], plans[2], objective)
+    return HomeForesight(plans[0], plans[1], plans[2], objective, torch.zeros_like(objective))
 
 
 def _home(fleet: Fleet, ev: EvFleet, index: int, battery_kwh: float, car_kwh: float) -> Home:
@@ -106,14 +107,15 @@ def _signals(
 ) -> Callable[[int], Signals]:
     """What each home meets in a window."""
     tables, dt_h = env.tables, env.scenario.dt_h
-    assert tables.ev is not None
     price = tables.price_per_kwh[span, 0].double().numpy()
     export = price
     if tables.export_per_kwh is not None:
         export = tables.export_per_kwh[span, 0].double().numpy()
     load = (fleet.load_mean_kw * tables.load_pu[span][:, fleet.load_archetype]).double().numpy()
     sun = (fleet.solar_kw * tables.solar_pu[span][:, fleet.solar_archetype]).double().numpy()
-    stay = tables.ev.stay[span].double().index_select(-1, ev.archetype)
+    stay = torch.zeros(span.stop - span.start, 4, len(ev.archetype), dtype=torch.float64)
+    if tables.ev is not None:
+        stay = tables.ev.stay[span].double().index_select(-1, ev.archetype)
     left_h, ends, km = stay[:, 0] * dt_h, stay[:, 1], stay[:, 3]
     trip = (km * ev.params.drive_kwh_per_km).numpy()
     # What must be there when the car leaves, or when the window ends with it at its charger.
@@ -153,3 +155,12 @@ def _trip_of_stay(left_h: Tensor, trip_kwh: Tensor) -> Tensor:
         carried = torch.where(left > 0, carried, torch.zeros_like(carried))
         carried = torch.where(arrived > 0, arrived, carried)
     return torch.stack(rows)
+
+
+def _no_cars(fleet: Fleet) -> EvFleet:
+    """Cars of homes that have none."""
+    one, none = torch.ones_like(fleet.solar_kw), torch.zeros_like(fleet.solar_kw)
+    params = EvParams(one, none, none, none, one, one, one, none, none)
+    return EvFleet(
+        params, EvAgreement(none, none, none), torch.zeros_like(fleet.cohort), -1 + 0 * fleet.cohort
+    )

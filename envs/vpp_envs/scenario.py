@@ -51,6 +51,7 @@ SPLITS = ("train", "validation", "test")
 _SPLIT_HOMES = 1_000_000  # ids that a split has room for: no home is in two of them
 _CHUNK = 512  # rows at once: what a core's own cache holds
 _CAR_CHUNK = 64
+_EVENING_LOAD = 1.4  # times a home's mean
 _CURVE_POINTS = 17  # fills of a water value
 
 
@@ -209,6 +210,12 @@ class _Retail(NamedTuple):
     tariff: str
     solar_kw: float  # mean rating of the homes with sun
     load_kw: float  # mean base load
+    battery_kwh: float  # mean usable energy of the homes with a battery
+
+    @property
+    def discharge_h(self) -> float:
+        """How long a full battery covers a home in the evening, when it draws most. [h]"""
+        return max(self.battery_kwh / (_EVENING_LOAD * self.load_kw), 0.5)
 
 
 @lru_cache(maxsize=6)
@@ -286,7 +293,9 @@ def _tables(
             1000.0 * behind.export_leads_per_kwh.unsqueeze(-1),
             market.forecast.nodes_per_mwh,
         )
-    curve = value_curves(market.forecast, cohorts, storing)
+    curve = value_curves(
+        market.forecast, cohorts, storing, None if retail is None else retail.discharge_h
+    )
     return {
         "market": market,
         "forecast": market.forecast,
@@ -310,10 +319,16 @@ def scenario_tariff(tariff: str) -> Tariff:
     return tariff_from(EXAMPLE_TARIFF) if tariff == "example" else read_tariff(tariff)
 
 
-def _means(fleet: Fleet) -> tuple[float, float]:
-    """Mean solar rating of the homes that have one, and mean base load. [kW]"""
-    solar = fleet.solar_kw[fleet.solar_kw > 0]
-    return float(solar.mean()) if len(solar) else 0.0, float(fleet.load_mean_kw.mean())
+def _means(fleet: Fleet) -> tuple[float, float, float]:
+    """Mean solar rating [kW], base load [kW] and usable storage [kWh] of homes that have any."""
+
+    def mean(values: Tensor) -> float:
+        present = values[values > 0]
+        return float(present.mean()) if len(present) else 0.0
+
+    usable_kwh = fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh
+    stored = usable_kwh * (fleet.battery.discharge_kw > 0)
+    return mean(fleet.solar_kw), mean(fleet.load_mean_kw), mean(stored)
 
 
 def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
@@ -392,7 +407,10 @@ def car_curves(forecast: PriceForecast, classes: tuple[EvCohort, ...]) -> Tensor
 
 
 def value_curves(
-    forecast: PriceForecast, cohorts: tuple[Cohort, ...], storing_per_mwh: Tensor | None = None
+    forecast: PriceForecast,
+    cohorts: tuple[Cohort, ...],
+    storing_per_mwh: Tensor | None = None,
+    discharge_h: float | None = None,
 ) -> Tensor:
     """Water value of each cohort for every issue, (I, C, F). [currency/kWh]
 
@@ -401,6 +419,8 @@ def value_curves(
         cohorts: Classes of batteries.
         storing_per_mwh: What storing costs, by lead and bin, where that is another price,
             (I, H, Q). [currency/MWh]
+        discharge_h: Usable energy over the power that earns the price, where that is less than
+            the battery's. [h]
     """
     parts = []
     for start in range(0, len(forecast.nodes_per_mwh) if cohorts else 0, _CHUNK):
@@ -419,6 +439,7 @@ def value_curves(
                         c.wear_per_kwh,
                         LEAD_H,
                         storing,
+                        discharge_h,
                     )
                     for c in cohorts
                 ],

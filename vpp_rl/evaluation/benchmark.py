@@ -126,6 +126,7 @@ def day_trace(contest: Contest, scenario: Scenario, title: str) -> DayTrace:
         battery_kw=(totals.battery_kwh[part] * per_h).numpy(),
         net_kw=(totals.net_kwh[part] * per_h).numpy(),
         fill_quantiles=torch.quantile(trace.fill[part], levels, dim=1).T.numpy(),
+        ev_kw=(totals.ev_kwh[part] * per_h).numpy() if scenario.cars else None,
         policy=contest.trace_policy,
         currency=market.currency,
         market=market.region,

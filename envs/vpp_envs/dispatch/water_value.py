@@ -66,6 +66,7 @@ def water_value(
     wear_per_kwh: float,
     lead_h: float,
     buy_nodes_per_kwh: Tensor | None = None,
+    discharge_h: float | None = None,
 ) -> Tensor:
     """Tabulate the marginal value of stored energy at the end of the current half hour.
 
@@ -84,6 +85,8 @@ def water_value(
         wear_per_kwh: Cost of wear per kWh discharged, AC. [currency/kWh]
         lead_h: Length of a lead. [h]
         buy_nodes_per_kwh: What a kWh costs to store, likewise, where that is another price.
+        discharge_h: Usable energy over the power that earns the price, where that is less than the
+            battery's: behind a tariff, the home's own load. [h]
 
     Returns:
         Marginal value per stored kWh, falling with fill, (..., F). [currency/kWh]
@@ -93,7 +96,8 @@ def water_value(
     # Seventeen fills; a literal, because scripts read no globals.
     curve = middle * one_way_eff * torch.ones(17, dtype=middle.dtype, device=middle.device)
     up = one_way_eff * lead_h / duration_h
-    down = -lead_h / (duration_h * one_way_eff)
+    emptied_h = duration_h if discharge_h is None else discharge_h
+    down = -lead_h / (emptied_h * one_way_eff)
     nodes_per_kwh = _narrowed(nodes_per_kwh, weights)
     buying = nodes_per_kwh
     if buy_nodes_per_kwh is not None:

@@ -47,8 +47,8 @@ def ev_value(
     nodes = mean + 0.8 * (nodes - mean)
     surplus = round(2 * _SURPLUS_H)
     cells = surplus + 1 + _MOST_NEED  # from the surplus, over 0, to the most need
-    # What is left over at the departure saves buying in the cheaper third of the hours.
-    cheap = mean.squeeze(-1).sort(-1).values[:, : nodes.shape[-2] // 3].mean(-1)
+    # What is left over at the departure saves buying in the cheapest hours of the next stay.
+    cheap = mean.squeeze(-1).sort(-1).values[:, : nodes.shape[-2] // 8].mean(-1)
     over = (cheap / one_way_eff).unsqueeze(-1).expand(-1, surplus + 1)
     below = torch.full_like(nodes[:, 0, :1], _ANY_PRICE).expand(-1, _MOST_NEED)
     value = torch.cat([over, below], -1).unsqueeze(1).repeat(1, len(STAYS), 1)

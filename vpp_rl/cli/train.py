@@ -25,7 +25,10 @@ The run's folder holds the policy, the configuration, the learning curve and Ten
 def run(argv: Sequence[str]) -> int:
     """Run ``vpp train``."""
     from vpp_rl.cli.hydra_job import run_hydra
+    from vpp_rl.cli.sweeping.command import is_sweep, run_sweep
 
+    if is_sweep(argv):
+        return run_sweep("train", argv, _check, _train)
     return run_hydra("train", argv, _check, _train, ABOUT)
 
 

@@ -61,11 +61,11 @@ class Board:
                 f"year, in {best.folder}\n  again: {command}",
                 markup=False,
             )
+        self.out.print(f"all jobs: {self.folder / TABLE}", markup=False)
+        if failed:
+            self.out.print(f"failed, to try again: {resume_command(self.folder)}", markup=False)
         for one in failed:
             self.out.print(f"job {one.number} failed: {one.error}", markup=False)
-        if failed:
-            self.out.print(f"try those again: {resume_command(self.folder)}", markup=False)
-        self.out.print(f"all jobs: {self.folder / TABLE}", markup=False)
         return failed
 
     def as_csv(self) -> str:
@@ -90,11 +90,11 @@ class Board:
         from rich import box
 
         table = Table(title="Sweep", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        for name in ("job", *self.keys, "profit/home/year", "seconds"):
+        for name in ("job", *self._short_keys().values(), "profit/home/year", "seconds"):
             table.add_column(name, justify="right", no_wrap=True)
         for one in sorted(self.outcomes, key=_worst_last):
             profit = "failed" if one.error else f"{one.profit:,.2f}"
-            values = self._swept(one).values()
+            values = map(_rounded, self._swept(one).values())
             table.add_row(str(one.number), *values, profit, f"{one.seconds:.0f}")
         return table
 
@@ -104,7 +104,15 @@ class Board:
         return {key: pairs.get(key, "") for key in self.keys}
 
     def _pairs(self, outcome: Outcome) -> Sequence[str]:
-        return [f"{key}={value}" for key, value in self._swept(outcome).items()]
+        """The same, short, for a line."""
+        names, swept = self._short_keys(), self._swept(outcome)
+        return [f"{names[key]}={_rounded(value)}" for key, value in swept.items()]
+
+    def _short_keys(self) -> dict[str, str]:
+        """The last part of each key where that is unique: ``agent.batch`` is ``batch``."""
+        last = {key: key.rpartition(".")[2] for key in self.keys}
+        names = list(last.values())
+        return {key: key if names.count(name) > 1 else name for key, name in last.items()}
 
     def _eta(self) -> str:
         """Time until all jobs have ended, if the rest take as long as those that were run."""
@@ -124,3 +132,11 @@ def resume_command(folder: Path) -> str:
 def _worst_last(outcome: Outcome) -> tuple[bool, float, int]:
     profit = -math.inf if outcome.error else outcome.profit
     return bool(outcome.error), -profit, outcome.number
+
+
+def _rounded(value: str) -> str:
+    """A drawn number in four digits; what a person wrote, as it is."""
+    try:
+        return f"{float(value):.4g}" if len(value) > 10 else value
+    except ValueError:
+        return value

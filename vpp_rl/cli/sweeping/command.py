@@ -5,10 +5,13 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import Any
 
+from vpp_envs.errors import InputError
 from vpp_rl.cli.hydra_job import check_all, grid_jobs, start_hydra
 from vpp_rl.cli.sweeping.folder import resumed
 from vpp_rl.cli.sweeping.outcome import SweepJob
+from vpp_rl.suggestion import did_you_mean
 
+_OURS = {"sweeper": ("basic", "optuna"), "launcher": ("basic", "ray")}
 _SHOWS = ("-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info")
 
 
@@ -40,12 +43,9 @@ def run_sweep(
         ModuleNotFoundError: The launcher or sweeper stands on a library that is not installed.
     """
     arguments = resumed(argv)
-    searches = _chosen(arguments, "hydra/sweeper") == "optuna"
-    _register(
-        ray=_chosen(arguments, "hydra/launcher") == "ray",
-        optuna=searches,
-    )
-    if searches:
+    sweeper, launcher = _chosen(arguments, "sweeper"), _chosen(arguments, "launcher")
+    _register(ray=launcher == "ray", optuna=sweeper == "optuna")
+    if sweeper == "optuna":
         _check_search(arguments)
         from vpp_rl.cli.sweeping.space import probing_jobs
 
@@ -61,10 +61,24 @@ def run_sweep(
     return 0
 
 
-def _chosen(argv: Sequence[str], group: str) -> str:
-    """The option of one of Hydra's own groups that the arguments choose."""
+def _chosen(argv: Sequence[str], kind: str) -> str:
+    """The sweeper or launcher that the arguments choose, which exists."""
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
+
+    group = f"hydra/{kind}"
     options = [text.partition("=")[2] for text in argv if text.startswith(f"{group}=")]
-    return options[-1] if options else ""
+    if not options:
+        return "basic"
+    Plugins.instance()  # whose scan fills the store with what is installed
+    installed = [name.removesuffix(".yaml") for name in ConfigStore.instance().list(group)]
+    known = sorted({*installed, *_OURS[kind]})
+    if options[-1] not in known:
+        raise InputError(
+            f"{group} has no option '{options[-1]}'{did_you_mean(options[-1], known)} "
+            f"({group} may be {', '.join(known)})"
+        )
+    return options[-1]
 
 
 def _register(ray: bool, optuna: bool) -> None:
@@ -83,7 +97,8 @@ def _register(ray: bool, optuna: bool) -> None:
     _enter(plugins, "sweeper", "basic", GridSweeper, {"max_batch_size": None, "params": None})
     if optuna:
         import_module("optuna")
-        from vpp_rl.cli.sweeping.optuna_sweeper import OptunaSettings, OptunaSweeper
+        from vpp_rl.cli.sweeping.optuna_sweeper import OptunaSweeper
+        from vpp_rl.cli.sweeping.search import OptunaSettings
 
         _enter(plugins, "sweeper", "optuna", OptunaSweeper, asdict(OptunaSettings()))
     if ray:
@@ -121,7 +136,7 @@ def _check_search(argv: Sequence[str]) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    from vpp_rl.cli.sweeping.optuna_sweeper import OptunaSettings
+    from vpp_rl.cli.sweeping.search import OptunaSettings
     from vpp_rl.configuration import build
 
     prefix = "hydra.sweeper."

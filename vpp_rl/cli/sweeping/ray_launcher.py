@@ -119,10 +119,11 @@ class LocalRayLauncher(RayLauncher):
     def _lost(self, overrides: Sequence[str], number: int, error: Exception) -> Outcome:
         """The outcome of a job that Ray gave up."""
         reason = str(error).strip().splitlines() or [""]
+        place = self._config_of(overrides, number).hydra.sweep
         return Outcome(
             number,
             tuple(overrides),
-            Path(str(self._config_of(overrides, number).hydra.sweep.dir)),
+            (Path(str(place.dir)) / str(place.subdir)).absolute(),
             seconds=0.0,
             error=f"Ray gave the job up, {type(error).__name__}: {reason[0]}",
         )

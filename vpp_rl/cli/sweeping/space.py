@@ -122,7 +122,8 @@ def _dimension(text: str, parsed: "Override") -> Dimension:
         single = not low < high
     else:
         if isinstance(swept, RangeSweep):
-            values = tuple(sorted(parsed.sweep_iterator()))  # type: ignore[type-var]
+            # Hydra adds up steps of a tenth to 0.30000000000000004.
+            values = tuple(sorted(round(value, 12) for value in swept.range()))
         else:
             values = tuple(dict.fromkeys(parsed.sweep_string_iterator()))
         dimension = Dimension(key, values, log=log)

@@ -137,5 +137,6 @@ class _Apart:
 
     def __call__(self, cfg: Any) -> Any:  # noqa: ANN401 - as the job has it
         path = Path(HydraConfig.get().runtime.output_dir) / OUTPUT
-        with path.open("a") as output, contextlib.redirect_stdout(output):
+        # By lines: for those who watch the file, and so that a killed job leaves what it said.
+        with path.open("a", buffering=1) as output, contextlib.redirect_stdout(output):
             return self.job(cfg)

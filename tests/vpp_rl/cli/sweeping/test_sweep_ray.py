@@ -25,7 +25,7 @@ TINY = [
     *("agent.window_h=12.0", "agent.horizon_h=6.0", "validation_windows=2"),
     "agent.seconds=1e9",  # so that iterations alone end the training
 ]
-ITERATIONS = "agent.iterations=4"
+ITERATIONS = "agent.iterations=6"
 EIGHT = ["seed=0,1,2,3", "agent.learning_rate=1e-2,3e-2"]
 ON_RAY = ["hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2"]
 
@@ -98,7 +98,7 @@ def sequential(start, tmp_path_factory):
     said, _ = process.communicate()
     assert process.returncode == 0, said
     # Else the policy that has learned nothing were the best in most jobs, and all were equal.
-    assert len({row["profit_per_home_year"] for row in rows(folder)}) > 4
+    assert len({row["profit_per_home_year"] for row in rows(folder)}) > 2
     return folder
 
 
@@ -108,14 +108,13 @@ def lost_worker(start, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ray")
     process, mark = start(*TINY, ITERATIONS, *EIGHT, f"hydra.sweep.dir={folder}", *ON_RAY)
 
-    def a_job_in_training():
-        for output in folder.glob("*/output.txt"):
-            busy = [one for one, name in marked(mark).items() if "ray::_run_job" in name]
-            if busy and "training" in output.read_text() and not (output.parent / "done").exists():
-                return busy
-        return None
+    def both_workers_in_training():
+        outputs = [path for path in folder.glob("*/output.txt") if "training" in path.read_text()]
+        busy = [one for one, name in marked(mark).items() if "ray::_run_job" in name]
+        training = [path for path in outputs if not (path.parent / "done").exists()]
+        return busy if len(training) == len(busy) == 2 else None
 
-    os.kill(wait_until(a_job_in_training)[0], signal.SIGKILL)
+    os.kill(wait_until(both_workers_in_training)[0], signal.SIGKILL)
     said, _ = process.communicate(timeout=600)
     return folder, said, process.returncode, mark
 

@@ -21,6 +21,7 @@ from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra_plugins.hydra_ray_launcher.ray_launcher import RayLauncher
 from omegaconf import DictConfig, open_dict
 
+from vpp_envs.errors import InputError
 from vpp_rl.cli.sweeping.outcome import Outcome
 
 OUTPUT = "output.txt"  # what a job printed
@@ -90,10 +91,19 @@ class LocalRayLauncher(RayLauncher):
 
     def _start(self) -> None:
         """Start the cluster, once."""
+        import ray
         from hydra_plugins.hydra_ray_launcher._launcher_util import start_ray
 
         setup_globals()
         start_ray(self.ray_cfg.init)
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's own gap
+        there, needed = resources.get("CPU", 0.0), self.ray_cfg.remote.get("num_cpus") or 1
+        if needed > there:
+            # Ray would wait for ever.
+            raise InputError(
+                f"a job needs {needed} cores (hydra.launcher.ray.remote.num_cpus, by default as "
+                f"many as threads), and Ray has {there:g}: ask for fewer threads."
+            )
 
     def _submit(self, overrides: Sequence[str], number: int) -> Any:  # noqa: ANN401 - an ObjectRef
         from hydra_plugins.hydra_ray_launcher._launcher_util import launch_job_on_ray

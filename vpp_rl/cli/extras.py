@@ -26,6 +26,8 @@ LIBRARIES = (
     Library("highspy", "highspy", "train"),
     Library("plotly", "plotly", "train"),
     Library("ray", "ray", "ray"),
+    Library("hydra-ray-launcher", "hydra_plugins", "ray"),
+    Library("optuna", "optuna", "sweep"),
     Library("pvlib", "pvlib", "weather"),
 )
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ABOUT = """usage: vpp train [OVERRIDES] [--cfg job] [--multirun] [--config-dir FOLDER]
+ABOUT = """usage: vpp train [OVERRIDES] [--cfg job] [--config-dir FOLDER]
+       vpp train --multirun [OVERRIDES | --resume SWEEP]
 
 Train an agent, and keep the policy that earns most on the validation days.
 
@@ -13,7 +14,23 @@ Train an agent, and keep the policy that earns most on the validation days.
   vpp train market=vic1 fleet=two_hour
   vpp train market.prices=PRICE_AND_DEMAND_202207_SA1.csv
   vpp train --cfg job                       show the configuration and stop
-  vpp train --multirun seed=0,1,2,3,4       one run after another
+
+Sweeps: many trainings from one command (-m is --multirun).
+
+  vpp train -m seed=0,1,2 agent=apg,ppo     every combination, one after another
+  vpp train -m seed='range(8)' hydra/launcher=ray
+                                            side by side, one training a core (extra: ray)
+  vpp train -m 'agent.learning_rate=tag(log, interval(1e-4, 1e-2))' 'agent.homes=choice(2, 4)' \\
+      hydra/sweeper=optuna hydra.sweeper.n_trials=40
+                                            a search for the highest profit (extra: sweep)
+  vpp train -m --resume runs/..._sweep      goes on with what is not done after a stop or a kill
+
+hydra.sweeper. n_trials=20  n_jobs=1 (drawn and launched together)  seed=0  sampler=tpe, random
+hydra.launcher.ray. init.num_cpus=null (all)  remote.max_retries=3 (of a job whose process died)
+hydra.sweep.dir=FOLDER says where; the same command with the same folder goes on as well. Each job
+has a line when it ends; the folder's sweep.csv has them all. Exit code 1: some jobs failed.
+A budget in seconds ends where the load of the machine has it; for results that do not depend on
+that, give agent.iterations=N agent.seconds=1e9.
 
 Groups: agent = apg, ppo.  market = sa1, vic1, nsw1, qld1, ercot2023, ercot2024.
         fleet = mixed, two_hour.  scenario = nem_arbitrage.
@@ -25,7 +42,10 @@ The run's folder holds the policy, the configuration, the learning curve and Ten
 def run(argv: Sequence[str]) -> int:
     """Run ``vpp train``."""
     from vpp_rl.cli.hydra_job import run_hydra
+    from vpp_rl.cli.sweeping.command import is_sweep, run_sweep
 
+    if is_sweep(argv):
+        return run_sweep("train", argv, _check, _train)
     return run_hydra("train", argv, _check, _train, ABOUT)
 
 

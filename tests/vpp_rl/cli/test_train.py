@@ -100,7 +100,7 @@ def test_days_are_built_with_the_threads_of_the_training(trained, tmp_path, monk
 
 
 def test_the_jobs_of_a_sweep_are_its_product_in_order():
-    assert list(hydra_job._jobs(["a=1,2", "b=x", "c=range(2)"])) == [
+    assert list(hydra_job.grid_jobs(["a=1,2", "b=x", "c=range(2)"])) == [
         ["a=1", "b=x", "c=0"],
         ["a=1", "b=x", "c=1"],
         ["a=2", "b=x", "c=0"],

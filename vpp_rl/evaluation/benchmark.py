@@ -12,7 +12,7 @@ from vpp_rl.agents.trained import TrainedPolicy
 from vpp_rl.baselines.home_plan import plan_homes
 from vpp_rl.baselines.plan import plan_windows
 from vpp_rl.baselines.value_curve import StochasticValueCurve
-from vpp_rl.evaluation.field import field_of
+from vpp_rl.evaluation.field import field_of, with_perfect_forecast
 from vpp_rl.evaluation.figures import DayTrace
 from vpp_rl.evaluation.tuning import Listen
 from vpp_rl.policy import Policy
@@ -61,6 +61,9 @@ def contest(
     lines: list[str] = []
     field = field_of(spec, windows, scenario, lines.append, listen, retune)
     frames = [_played(policy, spec, windows, listen)[0] for policy in field]
+    frames += [
+        _played(p, told, windows, listen)[0] for p, told in with_perfect_forecast(spec, field)
+    ]
     listen("perfect foresight: planning", 0.0)
     exact = scenario.cars is None and scenario.export_per_kwh is None
     plan = (plan_windows if exact else plan_homes)(

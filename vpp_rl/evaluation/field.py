@@ -1,6 +1,6 @@
 """Who plays beside the learned policies: rules and optimisers that suit the homes, tuned alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vpp_envs.scenario import Scenario, ScenarioSpec
@@ -74,3 +74,22 @@ def _wholesale(
         exact = NonAnticipativeOptimum.is_exact(scenario)
         field.append(NonAnticipativeOptimum() if exact else NonAnticipativeOptimum.approximate())
     return field
+
+
+def with_perfect_forecast(
+    spec: ScenarioSpec, field: Sequence[Policy]
+) -> list[tuple[Policy, ScenarioSpec]]:
+    """Those that plan on a forecast, once more with one that knows the future.
+
+    What they lack to perfect foresight then is the error of control; what they gained is that of
+    the forecast. Recorded prices only: a simulated market has no other law than its own.
+
+    Args:
+        spec: The scenario.
+        field: Everybody that plays.
+    """
+    if spec.market.prices is None:
+        return []
+    told = replace(spec, market=replace(spec.market, forecaster="oracle"))
+    planners = [p for p in field if isinstance(p, Mpc | StochasticValueCurve | CheapestSlots)]
+    return [(replace(p, name=f"{p.name}, perfect forecast", kind="bound"), told) for p in planners]

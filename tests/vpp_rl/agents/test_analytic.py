@@ -163,7 +163,9 @@ def test_settings_that_cannot_train_are_refused():
         AnalyticSettings(horizon_h=5.0)
     with pytest.raises(InputError, match=r"agent\.homes must be at least 1, got 0"):
         AnalyticSettings(homes=0)
-    with pytest.raises(InputError, match=r"agent\.seconds must be above 0, or null for no limit, got 0"):
+    with pytest.raises(
+        InputError, match=r"agent\.seconds must be above 0, or null for no limit, got 0"
+    ):
         AnalyticSettings(seconds=0.0)
     with pytest.raises(InputError, match=r"agent\.temperature must be above 0, got -1"):
         AnalyticSettings(temperature=-1.0)

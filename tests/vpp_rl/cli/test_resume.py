@@ -14,6 +14,7 @@ from vpp_rl.agents.analytic import AnalyticLearner
 from vpp_rl.cli.main import main
 from vpp_rl.cli.resume import with_budget
 from vpp_rl.cli.signals import stop_signals
+from vpp_rl.training.lock import locked
 from vpp_rl.training.snapshot import newest_snapshot, snapshots
 
 TINY = [
@@ -125,6 +126,17 @@ def test_a_run_killed_while_its_days_are_built_can_be_resumed(monkeypatch):
             train()
     assert resume() == 0
     assert iteration() == 4
+
+
+def test_a_folder_that_another_process_trains_in_is_left_alone(capsys):
+    assert train() == 0
+    (RUN / "done").unlink()
+    # A lock belongs to an open file, so that one process can stand for two.
+    with locked(RUN):
+        said = refusal(capsys, "--resume", RUN, "agent.iterations=6")
+    assert f"another process trains in {RUN}" in said
+    assert json.loads((RUN / "config.json").read_text())["agent"]["iterations"] == 4
+    assert resume() == 0
 
 
 def test_a_signal_ends_a_whole_sweep(monkeypatch):

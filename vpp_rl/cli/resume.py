@@ -13,6 +13,9 @@ BUDGET = ("agent.iterations", "agent.seconds", "validations", "checkpoint_every"
 def resume(argv: Sequence[str]) -> int:
     """Go on with a run from its newest sound snapshot.
 
+    With a larger budget a smaller share of it is spent, so that rates which fall with the share
+    are higher again at first.
+
     Args:
         argv: Folder of the run, and a larger budget for it, in Hydra's syntax.
     """

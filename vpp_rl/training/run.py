@@ -22,7 +22,7 @@ from vpp_rl.agents.learner import UNTRAINED, Learner, Progress
 from vpp_rl.agents.registry import learner
 from vpp_rl.training.checkpoint import FACTS, WEIGHTS
 from vpp_rl.training.clock import Clock, budget_share
-from vpp_rl.training.divergence import leave_bundle, trouble
+from vpp_rl.training.divergence import BUNDLE, leave_bundle, trouble
 from vpp_rl.training.settings import TrainingJob
 from vpp_rl.training.snapshot import SNAPSHOTS, write_snapshot
 from vpp_rl.training.watch import LEARNING, Listen, Watch
@@ -43,7 +43,8 @@ def start_afresh(folder: Path) -> None:
     """
     for name in (DONE, WEIGHTS, FACTS, LEARNING):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
+    for name in (SNAPSHOTS, BUNDLE):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def run_training(

@@ -111,8 +111,11 @@ def test_the_jobs_of_a_sweep_are_its_product_in_order():
 def test_a_training_that_dies_leaves_no_traces_of_an_earlier_one(tmp_path, monkeypatch):
     for name in ("done", "policy.pt", "policy.json", "learning.csv", "notes.txt"):
         (tmp_path / name).write_text("of an earlier run")
+    for name in ("snapshots", "nan"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "000000009.snapshot").write_text("of an earlier run")
 
-    def dies(job, folder, listen):
+    def dies(*_):
         raise ZeroDivisionError
 
     monkeypatch.setattr(training, "run_training", dies)

@@ -28,7 +28,7 @@ from vpp_rl.rollout import Windows, play
 
 DISPATCH = "cohort_power"
 WINDOWS = Windows("validation", window_days=1, most=3)
-BUDGET_S = 60.0
+BUDGET_S = 60.0  # of one core, so that a busy machine fails nobody
 ENOUGH = 0.9  # of the optimum
 
 SETTINGS = [
@@ -111,7 +111,7 @@ def profit(policy: Policy, spec: ScenarioSpec) -> float:
 def test_every_learner_finds_nine_tenths_of_the_optimum_within_a_minute(settings, seed, scored):
     spec, score = scored
     kind = learner(settings.name)
-    began = time.monotonic()
+    began = time.process_time()
     env = FleetVectorEnv(
         spec,
         settings.scenarios,
@@ -122,11 +122,13 @@ def test_every_learner_finds_nine_tenths_of_the_optimum_within_a_minute(settings
     made = kind.make(env, settings, seed, False)
     looks = [score(TrainedPolicy(made.network, DISPATCH, settings.name))]
     assert abs(looks[0]) < 1e-6  # it knows nothing yet
-    looked = time.monotonic()
-    while looks[-1] < ENOUGH and (spent_s := time.monotonic() - began) < BUDGET_S:
+    looked = time.process_time()
+    while looks[-1] < ENOUGH and (spent_s := time.process_time() - began) < BUDGET_S:
         made.update(spent_s / BUDGET_S)
-        if time.monotonic() - looked > 1.5:
+        if time.process_time() - looked > 1.0:
             looks.append(score(TrainedPolicy(made.network, DISPATCH, settings.name)))
-            looked = time.monotonic()
-    print(f"{spec.name} {settings.name} {seed}: {looks[-1]:.3f} {time.monotonic() - began:.1f} s")
+            looked = time.process_time()
+    print(
+        f"{spec.name} {settings.name} {seed}: {looks[-1]:.3f} {time.process_time() - began:.1f} s"
+    )
     assert looks[-1] >= ENOUGH, np.round(looks, 2).tolist()

@@ -17,7 +17,7 @@ Train an agent, and keep the policy that earns most on the validation days.
   vpp train --cfg job                       show the configuration and stop
   vpp train --multirun seed=0,1,2,3,4       one run after another
 
-Groups: agent = apg, ppo.  market = sa1, vic1, nsw1, qld1, ercot2023, ercot2024.
+Groups: agent = apg, ppo, sac, td3, tqc.  market = sa1, vic1, nsw1, qld1, ercot2023, ercot2024.
         fleet = mixed, two_hour.  scenario = nem_arbitrage.
 dispatch = value_curve (the policy bends a value curve), cohort_power.
 

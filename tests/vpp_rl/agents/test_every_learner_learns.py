@@ -32,7 +32,7 @@ BUDGET_S = 60.0  # of one core, so that a busy machine fails nobody
 ENOUGH = 0.9  # of the optimum
 
 SETTINGS = [
-    AnalyticSettings(learning_rate=2e-2, scenarios=32, horizon_h=12.0),
+    AnalyticSettings(learning_rate=1e-2, scenarios=32, horizon_h=12.0),
     PpoSettings(
         learning_rate=2e-3, scenarios=64, steps=48, batch=512, log_std=-0.7, gae_lambda=0.97
     ),

@@ -145,7 +145,7 @@ def test_recorded_prices_go_the_same_way(shared_data, tmp_path, capsys):
         (["train", *SYNTHETIC, "validation_window_days=5"], ["window_days=5 does not fit"]),
         (["train", "compile=perhaps"], ["compile", "True, False, 'auto'", "'perhaps'"]),
         (["train", "+sede=1"], ["sede", "did you mean 'seed'"]),
-        (["train", "~agent.name"], ["agent.name", "apg or ppo"]),
+        (["train", "~agent.name"], ["agent.name", "apg, ppo, sac, td3 or tqc"]),
         (["train", "market.train_share=0.5"], ["market.train_share", "market.prices"]),
         (["train", "market.test_dates=2022-07-08/2022-07-20"], ["test_dates", "market.prices"]),
         (["train", "market.gaps=hold"], ["market.gaps is about recorded prices", "leave market"]),

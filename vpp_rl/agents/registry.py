@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from vpp_envs.errors import InputError
@@ -33,8 +34,22 @@ def _ppo() -> LearnerKind:
     return LearnerKind(PpoSettings, PpoLearner, "SameStep", steps_env=True)
 
 
+def _off_policy(settings: str) -> LearnerKind:
+    from vpp_rl.agents import off_policy
+
+    return LearnerKind(
+        getattr(off_policy, settings), off_policy.OffPolicyLearner, "SameStep", steps_env=True
+    )
+
+
 # By name: functions, because the library that a learner needs is imported only with it.
-LEARNERS: dict[str, Callable[[], LearnerKind]] = {"apg": _apg, "ppo": _ppo}
+LEARNERS: dict[str, Callable[[], LearnerKind]] = {
+    "apg": _apg,
+    "ppo": _ppo,
+    "sac": partial(_off_policy, "SacSettings"),
+    "td3": partial(_off_policy, "Td3Settings"),
+    "tqc": partial(_off_policy, "TqcSettings"),
+}
 
 
 def learner(name: str) -> LearnerKind:

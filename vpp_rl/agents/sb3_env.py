@@ -26,7 +26,7 @@ class FleetVecEnv(VecEnv):
     Rows of a group live the same days from the same stored energy, and each is paid what it made
     more than the group's mean at the same interval: prices are nobody's merit, and without them
     the reward shows what the action did (common random numbers; the others' rewards do not depend
-    on a row's action, so the gradient keeps its direction).
+    on a row's action, so the gradient keeps its direction). A row alone is paid all that it made.
 
     With ``shaping`` the reward gains ``gamma * phi(s') - phi(s)``, phi being the tabulated water
     value of the mean fill: a potential, which leaves every policy's rank as it is (Ng, Harada and
@@ -100,8 +100,9 @@ class FleetVecEnv(VecEnv):
         if self._shaping:
             reward = reward + self._gamma * after - self._potential
             self._potential = stored
-        groups = reward.reshape(-1, self._group)
-        reward = (groups - groups.mean(axis=1, keepdims=True)).reshape(-1)
+        if self._group > 1:
+            groups = reward.reshape(-1, self._group)
+            reward = (groups - groups.mean(axis=1, keepdims=True)).reshape(-1)
         return self._normal(observation), reward.astype(np.float32), truncated, infos
 
     def get_state(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ has a line when it ends; the folder's sweep.csv has them all. Exit code 1: some 
 A budget in seconds ends where the load of the machine has it; for results that do not depend on
 that, give agent.iterations=N agent.seconds=1e9.
 
-Groups: agent = apg, ppo.  market = sa1, vic1, nsw1, qld1, ercot2023, ercot2024.
+Groups: agent = apg, ppo, sac, td3, tqc.  market = sa1, vic1, nsw1, qld1, ercot2023, ercot2024.
         fleet = mixed, two_hour.  scenario = nem_arbitrage.
 dispatch = value_curve (the policy bends a value curve), cohort_power.
 

@@ -11,15 +11,30 @@ from vpp_envs.errors import InputError
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.analytic import AnalyticSettings
 from vpp_rl.agents.generators import generator_states, set_generators
+from vpp_rl.agents.off_policy import SacSettings, Td3Settings, TqcSettings
 from vpp_rl.agents.ppo import PpoSettings
 from vpp_rl.agents.registry import LEARNERS, learner
 
+REPLAY = {
+    "hidden": (8,),
+    "critic_hidden": (8,),
+    "scenarios": 4,
+    "warm_up": 10,
+    "steps": 150,
+    "gradient_steps": 3,
+    "batch": 16,
+    "replay": 4 * 400,
+}
 SETTINGS = {
     "apg": AnalyticSettings(
         hidden=(8,), learning_rate=1e-2, scenarios=4, homes=2, window_h=1.5, horizon_h=0.5
     ),
     # Two updates are more than a day, so that episodes end before and after the state.
     "ppo": PpoSettings(hidden=(8,), scenarios=4, steps=150, batch=100, epochs=1, group=2),
+    # Episodes end in every update, and the replay runs over between the states.
+    "sac": SacSettings(**REPLAY),
+    "td3": Td3Settings(**REPLAY),
+    "tqc": TqcSettings(**REPLAY),
 }
 
 

@@ -159,7 +159,8 @@ class AnalyticLearner:
         # The homes of a window are drawn by its number.
         window = max(self._updates - 1, 0) // self._horizons
         course = _begin(self._env, self._settings, self._seed, window)
-        self._course = _Course(*restored(state["course"], course[:3], "course"), course.fleet)
+        tick, energy_kwh, ev = restored(state["course"], course[:3], "course")
+        self._course = _Course(tick, energy_kwh, ev, course.fleet)
 
 
 def first_observations(env: FleetVectorEnv, seed: int) -> Tensor:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from vpp_rl.agents.registry import LEARNERS
 from vpp_rl.configuration import compose
 from vpp_rl.training.job import job_from
 
@@ -19,7 +20,7 @@ def test_every_option_builds_a_job(group, option):
     cfg = OmegaConf.to_container(compose("train", [f"{group}={option}"]), resolve=True)
     job = job_from(cfg)
     assert job.scenario.name == "nem_arbitrage"
-    assert job.agent.name in ("apg", "ppo")
+    assert job.agent.name in LEARNERS
 
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("**/*.yaml")), ids=lambda f: f.stem)
@@ -31,9 +32,12 @@ def test_defaults_of_the_files_are_those_of_the_code():
     from vpp_envs.signals.market import MarketSpec
     from vpp_rl.agents.analytic import AnalyticSettings
     from vpp_rl.agents.ppo import PpoSettings
+    from vpp_rl.agents.rllib import RllibSettings
 
     apg = job_from(OmegaConf.to_container(compose("train", ["agent=apg"]), resolve=True))
     ppo = job_from(OmegaConf.to_container(compose("train", ["agent=ppo"]), resolve=True))
+    rllib = job_from(OmegaConf.to_container(compose("train", ["agent=rllib_ppo"]), resolve=True))
+    assert rllib.agent == RllibSettings()
     assert apg.agent == AnalyticSettings()
     assert ppo.agent == PpoSettings()
     assert apg.scenario.market == MarketSpec()

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from vpp_envs.saved_state import plain, restored
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.vector_env import FleetVectorEnv, Stepped
 from vpp_rl.agents.stored_value import StoredValue
 
+# What the wrapper itself carries from step to step, its normaliser included.
+_STATE = ("_mean", "_scale", "_potential", "_ended", "_earned", "_lived")
 RUNNERS_ID = "rllib-single-agent-env-v0"  # under which RLlib registers whatever it runs
 
 
@@ -60,6 +63,7 @@ class RunnersEnv(VectorEnv[Any, Any, Any]):
         self.observation_space = env.observation_space
         self.single_action_space = env.single_action_space
         self.action_space = env.action_space
+        self._mean, self._scale = plan.mean.copy(), plan.scale.copy()
         self._stored_value = StoredValue(env)
         self._potential = np.zeros(env.num_envs)
         self._ended = np.zeros(env.num_envs, dtype=bool)
@@ -69,7 +73,7 @@ class RunnersEnv(VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start all rows, unless they were just restored.
+        """Start all rows; right after `set_state`, leave them as they are.
 
         Args:
             seed: Runners with different seeds live different days; rows of a group the same.
@@ -109,6 +113,27 @@ class RunnersEnv(VectorEnv[Any, Any, Any]):
         self._earned, self._lived = 0.0, 0
         return mean
 
+    @property
+    def ended(self) -> np.ndarray:
+        """Rows that the next step starts anew, (B,) bool."""
+        return self._ended.copy()
+
+    def get_state(self) -> dict[str, Any]:
+        """Copy all that the next step depends on, the environment's own state included."""
+        state = {name: plain(getattr(self, name)) for name in _STATE}
+        return {"env": self.fleet_env.get_state(), **state}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state: the next reset only shows it.
+
+        Args:
+            state: From `get_state` of an environment made with the same arguments.
+        """
+        self.fleet_env.set_state(state["env"])
+        for name in _STATE:
+            setattr(self, name, restored(state[name], getattr(self, name), name))
+        self._stand_still = True
+
     def _seen(self) -> np.ndarray:
         """The raw observation, (B, F)."""
         seen: np.ndarray = self.fleet_env.observation.to("cpu").float().numpy()
@@ -116,6 +141,6 @@ class RunnersEnv(VectorEnv[Any, Any, Any]):
 
     def _normal(self, observation: np.ndarray) -> np.ndarray:
         """Normalise as the policy network will."""
-        normal = (observation - self._plan.mean) * self._plan.scale
+        normal = (observation - self._mean) * self._scale
         clipped: np.ndarray = normal.clip(-10.0, 10.0).astype(np.float32)
         return clipped

@@ -15,6 +15,7 @@ from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.analytic import first_observations
+from vpp_rl.agents.generators import generator_states, set_generators
 from vpp_rl.agents.learner import Update
 from vpp_rl.agents.local_ray import stop_ray
 from vpp_rl.agents.network import PolicyNetwork
@@ -82,6 +83,44 @@ class RllibLearner:
             gradient_norm=float(learned["gradients_default_optimizer_global_norm"]),
             loss=float(learned["total_loss"]),
         )
+
+    def state(self) -> dict[str, Any]:
+        """All that RLlib carries from one update to the next.
+
+        The rows of worker processes are not in it, nor what those draw from: they begin new
+        episodes, so that with `env_runners` a run that goes on is another run than one that never
+        stopped. Without, it is the same to the bit.
+        """
+        state = {
+            "network": self.network.state_dict(),
+            "module": self._module.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "generators": generator_states(),
+        }
+        if self._local is not None:
+            state["env"] = self._local.env.env.get_state()
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the learner that wrote this state; see `state` for what it lacks."""
+        self.network.load_state_dict(state["network"])
+        self._module.load_state_dict(state["module"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._hand_out()
+        if self._local is not None:
+            env = self._local.env.env
+            env.set_state(state["env"])
+            # The runner begins its episodes where the rows stand, but for rows that have ended:
+            # their episode begins with the next step, which starts them anew.
+            self._local._reset_envs_and_episodes(explore=True)
+            for row in env.ended.nonzero()[0]:
+                self._local._new_episode(row)
+        set_generators(state["generators"])
+
+    @property
+    def _local(self) -> Rllib:
+        """RLlib's runner of this process; none where worker processes step the rows."""
+        return None if self._settings.env_runners else self.algorithm.env_runner
 
     @property
     def _module(self) -> Rllib:

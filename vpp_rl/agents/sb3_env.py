@@ -10,8 +10,13 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 from torch import Tensor
 
 from vpp_envs.errors import InputError
+from vpp_envs.saved_state import plain, restored
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.stored_value import StoredValue
+
+# What the adapter itself carries from step to step. The normaliser belongs to it, because on
+# another machine the first observations may differ in their last bits.
+_STATE = ("_steps", "_potential", "_mean", "_scale")
 
 
 class FleetVecEnv(VecEnv):
@@ -94,6 +99,20 @@ class FleetVecEnv(VecEnv):
         groups = reward.reshape(-1, self._group)
         reward = (groups - groups.mean(axis=1, keepdims=True)).reshape(-1)
         return self._normal(observation), reward.astype(np.float32), truncated, infos
+
+    def get_state(self) -> dict[str, Any]:
+        """Copy all that the next step depends on, the environment's own state included."""
+        return {"env": self.env.get_state()} | {name: plain(getattr(self, name)) for name in _STATE}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state.
+
+        Args:
+            state: From `get_state` of an adapter made with the same arguments.
+        """
+        self.env.set_state(state["env"])
+        for name in _STATE:
+            setattr(self, name, restored(state[name], getattr(self, name), name))
 
     def _normal(self, observation: np.ndarray) -> np.ndarray:
         """Normalise as the policy network will."""

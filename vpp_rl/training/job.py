@@ -12,8 +12,7 @@ from vpp_rl.agents.registry import learner
 from vpp_rl.configuration import build
 from vpp_rl.rollout import Windows
 from vpp_rl.training.compiler import toolchain
-from vpp_rl.training.run import TrainingJob
-from vpp_rl.training.settings import TrainSettings
+from vpp_rl.training.settings import TrainingJob, TrainSettings
 
 _GROUPS = ("scenario", "market", "fleet", "agent")
 _SPLITS_OF_RECORDED_PRICES = (
@@ -59,6 +58,7 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
             window_days=settings.validation_window_days,
             most=settings.validation_windows,
         ),
+        checkpoint_every=settings.checkpoint_every,
     )
 
 

@@ -86,6 +86,25 @@ def test_the_same_seed_gives_the_same_network(day_spec):
     assert not torch.equal(weights[0], weights[2])
 
 
+@pytest.mark.parametrize("updates", [2, 6])
+def test_a_restored_learner_makes_the_update_that_the_other_makes(
+    day_spec, small, updates, tmp_path
+):
+    """After 6 updates rows have just ended: the next step starts them anew."""
+    for _ in range(updates):
+        small.update(0.0)
+    assert small._local.env.env.ended.any() == (updates == 6)
+    torch.save(small.state(), tmp_path / "state.pt")
+    expected = [small.update(0.5) for _ in range(2)]
+    other = make(FleetVectorEnv(day_spec, 8), SMALL, seed=99)
+    other.update(0.0)
+    other.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert [other.update(0.5) for _ in range(2)] == expected
+    other.close()
+    for ours, theirs in zip(other.network.parameters(), small.network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
 def test_an_update_that_fails_stops_the_ray_that_was_started_for_it(day_spec, capfd, monkeypatch):
     import ray
 

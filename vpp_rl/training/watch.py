@@ -1,0 +1,153 @@
+"""What a training shows of itself: TensorBoard, the learning curve, the best policy so far."""
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch.utils.tensorboard import SummaryWriter
+
+from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents.learner import Progress
+from vpp_rl.agents.network import PolicyNetwork
+from vpp_rl.agents.trained import TrainedPolicy
+from vpp_rl.files import write_text
+from vpp_rl.rollout import play
+from vpp_rl.training.checkpoint import PolicyFacts, save_policy
+from vpp_rl.training.clock import Clock
+from vpp_rl.training.settings import TrainingJob
+
+LEARNING = "learning.csv"
+
+# Hears where a run stands, and the best validation profit so far per home and year.
+Listen = Callable[[Progress, float], None]
+
+
+@dataclass
+class Watch:
+    """Keeps the best policy on the validation days, and writes what it sees."""
+
+    job: TrainingJob
+    folder: Path
+    env: FleetVectorEnv
+    writer: SummaryWriter
+    listen: Listen
+    clock: Clock
+    looks: int = -1  # that at the start, by the policy that has learned nothing, is number 0
+    best: float = -math.inf
+    kept: tuple[PolicyNetwork, PolicyFacts] | None = None  # the best policy
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def see(self, progress: Progress, policy: PolicyNetwork) -> None:
+        """Log an update; look at the validation days at the start and when it is time."""
+        step = progress.home_steps
+        scalars = {
+            "train/profit_per_kw_day": progress.profit_per_kw_day,
+            "train/gradient_norm": progress.gradient_norm,
+        }
+        for name, scalar in scalars.items():
+            if not math.isnan(scalar):
+                self.writer.add_scalar(name, scalar, step)
+        if progress.share * self.job.validations >= self.looks + 1:
+            self.looks = int(progress.share * self.job.validations)
+            self._look(progress, policy)
+        self.listen(progress, self.best)
+
+    def finish(self, progress: Progress, policy: PolicyNetwork) -> None:
+        """Look at the policy of the last update, if that is not done."""
+        if self.rows[-1]["home_steps"] != progress.home_steps:
+            self._look(progress, policy)
+            self.listen(replace(progress, share=1.0), self.best)
+
+    def state(self) -> dict[str, Any]:
+        """What has been seen so far, as plain values."""
+        return {
+            "looks": self.looks,
+            "best": self.best,
+            "rows": self.rows,
+            "policy": self.kept and self.kept[0].state_dict(),
+            "facts": self.kept and asdict(self.kept[1]),
+        }
+
+    def restore(self, state: dict[str, Any], progress: Progress, policy: PolicyNetwork) -> None:
+        """Have seen what the writer of a state had, and bring the folder's files back to it.
+
+        Args:
+            state: From `state`.
+            progress: Where the run stands by its budget, which may have grown.
+            policy: A network of the run.
+        """
+        # With a larger budget a smaller share is spent, and the next look is due earlier.
+        self.looks = min(state["looks"], int(progress.share * self.job.validations))
+        self.best, self.rows = state["best"], state["rows"]
+        self._write_curve()
+        if state["policy"] is not None:
+            network = deepcopy(policy)
+            network.load_state_dict(state["policy"])
+            self._keep(network, PolicyFacts(**state["facts"]))
+        self.listen(progress, self.best)
+
+    def _look(self, progress: Progress, policy: PolicyNetwork) -> None:
+        """Play the validation days, and keep the policy if it is the best so far."""
+        trained = TrainedPolicy(policy, self.job.dispatch, self.job.agent.name)
+        frame, _ = play(trained, self.job.scenario, self.job.validation)
+        home_years = float((frame.homes * frame.days).sum()) / 365.0
+        profit = float(frame.profit.sum()) / home_years
+        scalars = {
+            "validation/profit_per_home_year": profit,
+            "validation/energy_market_per_home_year": float(frame.energy_market.sum()) / home_years,
+            "validation/wear_per_home_year": float(frame.wear.sum()) / home_years,
+            "validation/cycles_per_day": float(
+                frame.throughput_kwh.sum() / (frame.capacity_kwh * frame.days).sum()
+            ),
+            "validation/broken_agreements": float(frame.broken_agreements.sum()),
+        }
+        for name, scalar in scalars.items():
+            self.writer.add_scalar(name, scalar, progress.home_steps)
+        elapsed = self.clock.seconds
+        self.rows.append(
+            {
+                "home_steps": float(progress.home_steps),
+                "seconds": elapsed,
+                "profit_per_home_year": profit,
+            }
+        )
+        self._write_curve()
+        if profit > self.best:
+            self.best = profit
+            self._keep(deepcopy(policy), self._facts(progress, policy, profit, elapsed))
+
+    def _write_curve(self) -> None:
+        write_text(self.folder / LEARNING, pd.DataFrame(self.rows).to_csv(index=False))
+
+    def _keep(self, policy: PolicyNetwork, facts: PolicyFacts) -> None:
+        self.kept = policy, facts
+        save_policy(self.folder, policy, facts)
+
+    def _facts(
+        self, progress: Progress, policy: PolicyNetwork, profit: float, elapsed: float
+    ) -> PolicyFacts:
+        """Describe the policy."""
+        env, scenario = self.env, self.env.scenario
+        return PolicyFacts(
+            agent=self.job.agent.name,
+            dispatch=self.job.dispatch,
+            scenario=self.job.scenario.name,
+            region=scenario.market.region,
+            currency=scenario.market.currency,
+            zone=scenario.market.zone,
+            price_scale=scenario.market.price_scale,
+            control_dt_s=self.job.scenario.control_dt_s,
+            cohorts=scenario.cohort_names,
+            observation_names=env.observation_names,
+            action_names=env.action_names,
+            hidden=self.job.agent.hidden,
+            squash=policy.squash,
+            seed=self.job.seed,
+            train_s=elapsed,
+            train_steps=progress.home_steps,
+            validation_profit_per_home_year=profit,
+        )

@@ -10,7 +10,7 @@ import ray
 import torch
 from ray.rllib.algorithms.ppo import PPO, PPOConfig
 from ray.rllib.algorithms.ppo.torch.ppo_torch_learner import PPOTorchLearner
-from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_MODULE_ID
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
 from vpp_envs.vector_env import FleetVectorEnv
@@ -139,9 +139,9 @@ class RllibLearner:
 
     def _hand_out(self) -> None:
         """Give the runners and the network the weights of the module that learns."""
-        self.algorithm.env_runner_group.sync_weights(
-            from_worker_or_learner_group=self.algorithm.learner_group
-        )
+        # Without a sequence number, which `sync_weights` gives, runners take what they are given.
+        weights = {COMPONENT_RL_MODULE: self._module.get_state(inference_only=True)}
+        self.algorithm.env_runner_group.foreach_env_runner(lambda runner: runner.set_state(weights))
         copy_actor(self._module, self.network)
 
 

@@ -62,6 +62,10 @@ class Purpose:
     LOAD_SPIKE_LENGTH = 403
     LOAD_DAY = 404
 
+    RANDOM_PRICE_LEVEL = 600
+    RANDOM_SPIKES = 601
+    RANDOM_FORECAST_SKILL = 602
+
 
 def draw_bits(
     seed: Tensor | int, episode: Tensor | int, home: Tensor | int, tick: Tensor | int, purpose: int

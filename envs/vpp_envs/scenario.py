@@ -16,6 +16,7 @@ from vpp_envs.fleet.sampling import LOAD_ARCHETYPES, SOLAR_ARCHETYPES, FleetSpec
 from vpp_envs.forecast.protocol import LEAD_H, PriceForecast
 from vpp_envs.observation import Signals, feature_names, signal_features
 from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec
+from vpp_envs.signals.randomised import Randomisation, with_copies
 from vpp_envs.signals.recorded import recorded_signals
 from vpp_envs.signals.simulated import simulated_signals
 from vpp_envs.signals.synthetic.household import load_table
@@ -37,6 +38,7 @@ class ScenarioSpec:
     control_dt_s: int = 300
     episode_days: int = 2
     weather_seed: int = 0
+    randomisation: Randomisation = field(default_factory=Randomisation)  # of the training days
 
     def __post_init__(self) -> None:
         """Refuse a clock that no market here keeps."""
@@ -166,7 +168,8 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
             )
         )
     fleet, cohorts = renumbered(homes, present), tuple(BATTERY_COHORTS[i] for i in present)
-    tables = _tables(spec.market, split, cohorts, spec.weather_seed)
+    randomisation = spec.randomisation if split == "train" else Randomisation()
+    tables = _tables(spec.market, split, cohorts, spec.weather_seed, randomisation)
     days = _start_ticks(tables["market"], spec)
     return Scenario(
         spec=spec, split=split, cohorts=cohorts, fleet=fleet, start_ticks=days, **tables
@@ -175,19 +178,26 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
 
 @lru_cache(maxsize=6)
 def _tables(
-    spec: MarketSpec, split: str, cohorts: tuple[Cohort, ...], weather_seed: int
+    spec: MarketSpec,
+    split: str,
+    cohorts: tuple[Cohort, ...],
+    weather_seed: int,
+    randomisation: Randomisation,
 ) -> dict[str, Any]:
     """What a scenario knows by tick, by field: fleets of the same cohorts share it."""
-    market = market_signals(spec, split)
+    market = with_copies(spec, market_signals(spec, split), randomisation, market_signals)
     curve = value_curves(market.forecast, cohorts)
-    ticks, climate = len(market.price_per_mwh), _climate(market.region)
+    ticks, climate = market.clock_ticks, _climate(market.region)
+    solar = solar_table(climate, market.start_utc, ticks, weather_seed, SOLAR_ARCHETYPES)
+    load = load_table(market.zone, market.start_utc, ticks, weather_seed, LOAD_ARCHETYPES)
+    times = market.copies + 1
     return {
         "market": market,
         "forecast": market.forecast,
         "curve": curve,
         "features": _signal_table(market, curve),
-        "solar_pu": solar_table(climate, market.start_utc, ticks, weather_seed, SOLAR_ARCHETYPES),
-        "load_pu": load_table(market.zone, market.start_utc, ticks, weather_seed, LOAD_ARCHETYPES),
+        "solar_pu": solar.repeat(times, 1),
+        "load_pu": load.repeat(times, 1),
     }
 
 
@@ -252,7 +262,7 @@ def signals_at(market: MarketSignals, ticks: Tensor) -> Signals:
     """Grid signals at some ticks, each with the latest forecast, (B,) float32."""
     return Signals(
         market.price_per_mwh[ticks].float(),
-        market.price_per_mwh[(ticks - 1).clamp(min=0)].float(),
+        market.price_per_mwh[market.tick_before(ticks)].float(),
         market.day_mean_per_mwh[ticks],
         market.day_std_per_mwh[ticks],
         market.forecast.nodes_per_mwh[ticks // TICKS_PER_ISSUE],

@@ -78,6 +78,29 @@ class MarketSignals:
     model: PriceModel | None  # of the synthetic process
     factors: Tensor | None  # of the synthetic process, (T, 3): what an optimum may know
     split_lines: tuple[str, ...]  # how the days are split, for people
+    copies: int = 0  # of all ticks that follow them on the same clock, in other markets
+
+    @property
+    def clock_ticks(self) -> int:
+        """Ticks without their copies."""
+        return len(self.price_per_mwh) // (self.copies + 1)
+
+    def in_every_copy(self, ticks: Tensor) -> Tensor:
+        """These ticks, and the same of each copy, ((copies + 1) M,).
+
+        Args:
+            ticks: Without copies, (M,) int64.
+        """
+        offsets = self.clock_ticks * torch.arange(self.copies + 1)
+        return (offsets.unsqueeze(-1) + ticks).flatten()
+
+    def tick_before(self, ticks: Tensor) -> Tensor:
+        """The ticks before, on the same clock; the first one is its own, (B,).
+
+        Args:
+            ticks: (B,) int64.
+        """
+        return ticks - (ticks % self.clock_ticks > 0).to(torch.int64)
 
     def local_time(self, tick: Tensor) -> pd.DatetimeIndex:
         """When ticks start on the market's clock.
@@ -85,7 +108,7 @@ class MarketSignals:
         Args:
             tick: (B,) int64.
         """
-        return _local_time(self.start_utc, tick.numpy(), self.zone)
+        return _local_time(self.start_utc, tick.numpy() % self.clock_ticks, self.zone)
 
 
 def forecaster_name(forecaster: str, recorded: bool) -> str:
@@ -116,7 +139,7 @@ def assemble(
     split_lines: tuple[str, ...],
 ) -> MarketSignals:
     """Complete the signals with what follows from price and clock."""
-    mean, std = _trailing_day(price_per_mwh)
+    mean, std = trailing_day(price_per_mwh)
     local = _local_time(start_utc, np.arange(len(price_per_mwh)), zone)
     hour = local.hour.to_numpy() + local.minute.to_numpy() / 60.0
     return MarketSignals(
@@ -147,7 +170,7 @@ def _local_time(start_utc: np.datetime64, tick: np.ndarray, zone: str) -> pd.Dat
     return pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(zone)
 
 
-def _trailing_day(price: Tensor) -> tuple[Tensor, Tensor]:
+def trailing_day(price: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation over the last 24 hours up to now, (T,) float32."""
     series = pd.Series(price.numpy()).rolling(TICKS_PER_DAY, min_periods=1)
     std = series.std(ddof=0).fillna(0.0).clip(lower=0.0)

@@ -112,6 +112,25 @@ def test_ppo_trains(tmp_path):
     assert json.loads((folder / "policy.json").read_text())["squash"] is False
 
 
+@pytest.mark.slow
+def test_rllib_trains_goes_on_and_is_exported(tmp_path, capsys):
+    pytest.importorskip("ray.rllib")
+    folder = tmp_path / "run"
+    arguments = [
+        *("agent=rllib_ppo", "agent.steps=16", "agent.batch=32", "agent.scenarios=4"),
+        *("agent.group=2", "agent.seconds=null", "agent.iterations=2", "compile=false"),
+        *("fleet.homes=4", "scenario.unseen_homes=2", "validations=1", "validation_windows=1"),
+        *("validation_window_days=2", "threads=1"),
+    ]
+    assert main(["train", *arguments, *SYNTHETIC, f"hydra.run.dir={folder}"]) == 0
+    assert main(["train", "--resume", str(folder), "agent.iterations=4"]) == 0
+    facts = json.loads((folder / "policy.json").read_text())
+    assert facts["agent"] == "rllib_ppo"
+    assert main(["export", str(folder)]) == 0
+    assert main(["export", "--verify", str(folder / "export"), "--parity", "3"]) == 0
+    assert "ray" not in capsys.readouterr().err.lower()
+
+
 def test_recorded_prices_go_the_same_way(shared_data, tmp_path, capsys):
     file = shared_data / "prices" / "original" / "PRICE_AND_DEMAND_202207_SA1.csv"
     folder = train(tmp_path / "run", f"market.prices={file}")
@@ -145,7 +164,7 @@ def test_recorded_prices_go_the_same_way(shared_data, tmp_path, capsys):
         (["train", *SYNTHETIC, "validation_window_days=5"], ["window_days=5 does not fit"]),
         (["train", "compile=perhaps"], ["compile", "True, False, 'auto'", "'perhaps'"]),
         (["train", "+sede=1"], ["sede", "did you mean 'seed'"]),
-        (["train", "~agent.name"], ["agent.name", "apg or ppo"]),
+        (["train", "~agent.name"], ["agent.name", "apg, ppo or rllib_ppo"]),
         (["train", "market.train_share=0.5"], ["market.train_share", "market.prices"]),
         (["train", "market.test_dates=2022-07-08/2022-07-20"], ["test_dates", "market.prices"]),
         (["train", "market.prices=nowhere.csv"], ["nowhere.csv"]),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vpp_envs.errors import InputError
 from vpp_envs.vector_env import FleetVectorEnv
-from vpp_rl.agents.local_ray import start_ray
+from vpp_rl.agents.local_ray import start_ray, stop_ray
 from vpp_rl.agents.ppo import PpoSettings
 
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ def make(
         compile: Fuse the runners' steps (needs a C++ compiler).
     """
     started = start_ray(settings.env_runners)
-    # Ray is imported only now: it reads its environment once.
-    from vpp_rl.agents.rllib_learner import RllibLearner
+    try:
+        # Ray is imported only now: it reads its environment once.
+        from vpp_rl.agents.rllib_learner import RllibLearner
 
-    return RllibLearner(env, settings, seed, compile, started)
+        return RllibLearner(env, settings, seed, compile, started)
+    except BaseException:
+        if started:
+            stop_ray()
+        raise

@@ -50,12 +50,7 @@ class RllibLearner:
             settings.shaping,
             settings.group,
         )
-        try:
-            self.algorithm: Rllib = _algorithm(plan, settings, seed)
-        except BaseException:
-            if started:
-                stop_ray()
-            raise
+        self.algorithm: Rllib = _algorithm(plan, settings, seed)
         self.close = weakref.finalize(self, _stop, self.algorithm, started)
         self.close.atexit = False  # Ray's own hook comes first
         with torch.no_grad():

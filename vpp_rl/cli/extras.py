@@ -26,6 +26,7 @@ LIBRARIES = (
     Library("highspy", "highspy", "train"),
     Library("plotly", "plotly", "train"),
     Library("ray", "ray", "ray"),
+    Library("dm-tree", "tree", "rllib"),  # the first that RLlib imports beyond Ray's own
     Library("pvlib", "pvlib", "weather"),
 )
 

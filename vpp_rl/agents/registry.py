@@ -36,7 +36,8 @@ def _ppo() -> LearnerKind:
 def _rllib_ppo() -> LearnerKind:
     from vpp_rl.agents.rllib import RllibSettings, make
 
-    return LearnerKind(RllibSettings, make, "NextStep", steps_env=True)
+    # Its runners step environments of their own, which they make from the scenario.
+    return LearnerKind(RllibSettings, make, "NextStep", steps_env=False)
 
 
 # By name: functions, because the library that a learner needs is imported only with it.

@@ -72,11 +72,13 @@ class RllibLearner:
         copy_actor(self._module, self.network)
         lived = result["env_runners"]
         learned = result["learners"][DEFAULT_MODULE_ID]
+        sound = all(bool(weight.isfinite().all()) for weight in self._module.parameters())
         return Update(
             home_steps=int(lived["num_env_steps_sampled"]),
             profit_per_kw_day=float(lived[_MEAN_REWARD]) * self._per_day,
             gradient_norm=float(learned["gradients_default_optimizer_global_norm"]),
-            loss=float(learned["total_loss"]),
+            # Of the last batch, after which its own step may still have ruined the critic.
+            loss=float(learned["total_loss"]) if sound else float("nan"),
         )
 
     def state(self) -> dict[str, Any]:

@@ -63,6 +63,17 @@ class Randomisation:
                     f"{most:g}, got [{low:g}, {high:g}]."
                 )
 
+    def __str__(self) -> str:
+        """As a user reads it."""
+        ranges = {
+            "price level": self.price_level,
+            "spikes": self.spikes,
+            "forecast skill": self.forecast_skill,
+        }
+        told = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in ranges.items())
+        regions = f" with prices of {', '.join(self.regions)}" if self.regions else ""
+        return f"train has {self.copies} randomised copies of its days{regions}: {told}"
+
 
 class Variation(NamedTuple):
     """What a copy varies, by tick, (T,) float64."""
@@ -166,7 +177,13 @@ def with_copies(
     }
     nodes = torch.cat([m.forecast.nodes_per_mwh for m in markets])
     forecast = PriceForecast(nodes, market.forecast.weights)
-    return replace(market, **by_tick, forecast=forecast, copies=randomisation.copies)
+    return replace(
+        market,
+        **by_tick,
+        forecast=forecast,
+        copies=randomisation.copies,
+        split_lines=(*market.split_lines, str(randomisation)),
+    )
 
 
 def _source(

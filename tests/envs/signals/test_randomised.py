@@ -204,6 +204,14 @@ def test_prices_of_another_region_come_at_this_market_s_level():
     assert scenario.market.region == "SA1"
 
 
+def test_whoever_trains_is_told_of_the_copies(randomised, plain):
+    assert randomised.market.split_lines[-1] == (
+        "train has 2 randomised copies of its days: "
+        "price level 0.5 to 2, spikes 0.5 to 2, forecast skill -0.5 to 0"
+    )
+    assert randomised.market.split_lines[:-1] == plain.market.split_lines
+
+
 def test_a_region_with_another_clock_is_refused():
     texas = replace(SPEC, randomisation=Randomisation(copies=1, regions=("ERCOT2023",)))
     with pytest.raises(InputError, match=r"ERCOT2023 \(America/Chicago\) are not those of SA1"):

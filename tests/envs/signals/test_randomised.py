@@ -204,6 +204,28 @@ def test_prices_of_another_region_come_at_this_market_s_level():
     assert scenario.market.region == "SA1"
 
 
+def test_recorded_prices_of_another_region_come_from_the_same_folder(tmp_path):
+    ends = np.datetime64("2022-07-01T00:05:00") + np.timedelta64(300, "s") * np.arange(20 * DAY)
+    for region, base in (("SA1", 100.0), ("VIC1", 50.0)):
+        rows = [
+            f"{region},{str(end).replace('-', '/').replace('T', ' ')},1,{base + tick % DAY},TRADE"
+            for tick, end in enumerate(ends)
+        ]
+        file = tmp_path / f"PRICE_AND_DEMAND_202207_{region}.csv"
+        file.write_text("\n".join(["REGION,SETTLEMENTDATE,TOTALDEMAND,RRP,PERIODTYPE", *rows]))
+    market = MarketSpec(prices=str(tmp_path))
+    mixed = Randomisation(copies=1, regions=("VIC1",), price_level=(1, 1), spikes=(1, 1))
+    scenario = build_scenario(replace(SPEC, market=market, randomisation=mixed), "train")
+    own, victoria = scenario.market.price_per_mwh.chunk(2)
+    # The (lower) medians of the days are 243 and 193.
+    torch.testing.assert_close(victoria, (own - 50.0) * 243.0 / 193.0)
+    assert scenario.features.isfinite().all()
+    days = scenario.market.in_every_copy(scenario.start_ticks)
+    stamps = scenario.market.local_time(days)
+    assert (stamps.hour == 0).all()
+    assert (stamps[: len(days) // 2] == stamps[len(days) // 2 :]).all()
+
+
 def test_whoever_trains_is_told_of_the_copies(randomised, plain):
     assert randomised.market.split_lines[-1] == (
         "train has 2 randomised copies of its days: "

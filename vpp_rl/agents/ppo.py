@@ -103,17 +103,30 @@ class PpoLearner:
         model, before = self._model, self._model.num_timesteps
         rate = self._settings.learning_rate * max(1.0 - share, 0.02)
         model.lr_schedule = lambda _: rate
-        model.collect_rollouts(self._adapter, self._callback, model.rollout_buffer, model.n_steps)
-        reward = float(np.mean(model.rollout_buffer.rewards))
-        model.train()
+        try:
+            model.collect_rollouts(
+                self._adapter, self._callback, model.rollout_buffer, model.n_steps
+            )
+            model.train()
+        except ValueError:
+            # The distributions of torch refuse a mean that is no number.
+            if self._finite():
+                raise
         copy_actor(model, self.network)
-        sound = all(bool(weight.isfinite().all()) for weight in model.policy.parameters())
         return Update(
             home_steps=model.num_timesteps - before,
-            profit_per_kw_day=reward * self._per_day,
+            profit_per_kw_day=float(np.mean(model.rollout_buffer.rewards)) * self._per_day,
             gradient_norm=float("nan"),
-            # Of the last batch, after which its own step may still have ruined the critic.
-            loss=float(model.logger.name_to_value["train/loss"]) if sound else float("nan"),
+            # Of the last batch, whose own step may still have ruined the critic.
+            loss=model.logger.name_to_value["train/loss"] if self._finite() else float("nan"),
+        )
+
+    def _finite(self) -> bool:
+        """Whether all that was seen, earned and learned are numbers."""
+        buffer = self._model.rollout_buffer
+        lived = np.isfinite(buffer.observations).all() and np.isfinite(buffer.rewards).all()
+        return bool(lived) and all(
+            bool(weight.isfinite().all()) for weight in self._model.policy.parameters()
         )
 
     def state(self) -> dict[str, Any]:

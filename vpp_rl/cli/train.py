@@ -96,22 +96,24 @@ def train_with_progress(
         snapshot: Of the run, to go on from; none begins.
 
     Raises:
+        InputError: Another process trains in the folder.
         SystemExit: SIGTERM stopped it; a snapshot is left.
         KeyboardInterrupt: Ctrl+C did.
     """
     from vpp_rl.cli.console import console
     from vpp_rl.cli.signals import stop_signals
     from vpp_rl.files import write_text
+    from vpp_rl.training.lock import locked
     from vpp_rl.training.run import DONE, TrainingStopped, start_afresh
 
-    if snapshot is None:
-        start_afresh(folder)
-    else:
-        (folder / DONE).unlink(missing_ok=True)
-    # First of all, so that a run that is killed while its days are built can be resumed, too.
-    write_text(folder / "config.json", config)
     best = 0.0
-    with stop_signals() as stop:
+    with locked(folder), stop_signals() as stop:
+        if snapshot is None:
+            start_afresh(folder)
+        else:
+            (folder / DONE).unlink(missing_ok=True)
+        # First of all, so that a run that is killed while its days are built can be resumed, too.
+        write_text(folder / "config.json", config)
         try:
             best = _train_and_tell(job, folder, snapshot, stop)
         except TrainingStopped:

@@ -65,7 +65,6 @@ class Watch:
     def state(self) -> dict[str, Any]:
         """What has been seen so far, as plain values."""
         return {
-            "looks": self.looks,
             "best": self.best,
             "rows": self.rows,
             "policy": self.kept and self.kept[0].state_dict(),
@@ -80,8 +79,8 @@ class Watch:
             progress: Where the run stands by its budget, which may have grown.
             policy: A network of the run.
         """
-        # With a larger budget a smaller share is spent, and the next look is due earlier.
-        self.looks = min(state["looks"], int(progress.share * self.job.validations))
+        # Of the run's budget as it is now: with a larger one, looks that were made are due again.
+        self.looks = int(progress.share * self.job.validations)
         self.best, self.rows = state["best"], state["rows"]
         self._write_curve()
         if state["policy"] is not None:

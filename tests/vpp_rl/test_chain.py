@@ -1,6 +1,8 @@
 """The whole chain by its commands: train, evaluate, export, verify."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from omegaconf import OmegaConf
@@ -113,7 +115,7 @@ def test_ppo_trains(tmp_path):
 
 
 @pytest.mark.slow
-def test_rllib_trains_goes_on_and_is_exported(tmp_path, capsys):
+def test_rllib_trains_goes_on_and_is_exported(tmp_path):
     pytest.importorskip("ray.rllib")
     folder = tmp_path / "run"
     arguments = [
@@ -122,13 +124,16 @@ def test_rllib_trains_goes_on_and_is_exported(tmp_path, capsys):
         *("fleet.homes=4", "scenario.unseen_homes=2", "validations=1", "validation_windows=1"),
         *("validation_window_days=2", "threads=1"),
     ]
-    assert main(["train", *arguments, *SYNTHETIC, f"hydra.run.dir={folder}"]) == 0
-    assert main(["train", "--resume", str(folder), "agent.iterations=4"]) == 0
+    # Processes of their own, as a user has them: Ray's log keeps the first stderr that it saw.
+    vpp = [sys.executable, "-m", "vpp_rl.cli.main", "train"]
+    begin = [*arguments, *SYNTHETIC, f"hydra.run.dir={folder}"]
+    for more in (begin, ["--resume", str(folder), "agent.iterations=4"]):
+        run = subprocess.run([*vpp, *more], capture_output=True, text=True, check=False)
+        assert (run.returncode, run.stderr) == (0, "")
     facts = json.loads((folder / "policy.json").read_text())
     assert facts["agent"] == "rllib_ppo"
     assert main(["export", str(folder)]) == 0
     assert main(["export", "--verify", str(folder / "export"), "--parity", "3"]) == 0
-    assert "ray" not in capsys.readouterr().err.lower()
 
 
 def test_recorded_prices_go_the_same_way(shared_data, tmp_path, capsys):

@@ -79,6 +79,10 @@ class Purpose:
     DRIVE_EARLY = 505
     DRIVE_EARLY_BY = 506
 
+    RANDOM_PRICE_LEVEL = 600
+    RANDOM_SPIKES = 601
+    RANDOM_FORECAST_SKILL = 602
+
 
 def draw_bits(
     seed: Tensor | int, episode: Tensor | int, home: Tensor | int, tick: Tensor | int, purpose: int

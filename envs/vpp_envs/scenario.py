@@ -25,6 +25,7 @@ from vpp_envs.markets.tariff import Tariff
 from vpp_envs.markets.tariff_file import read_tariff, tariff_from
 from vpp_envs.observation import Signals, compress, feature_names, signal_features
 from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec
+from vpp_envs.signals.randomised import Randomisation, with_copies
 from vpp_envs.signals.recorded import recorded_signals
 from vpp_envs.signals.retail import retail_signals, surplus_leads
 from vpp_envs.signals.simulated import simulated_signals
@@ -68,6 +69,7 @@ class ScenarioSpec:
     weather_seed: int = 0
     # File of a retail tariff behind which the homes stand, or "example"; none: the market's price.
     tariff: str | None = None
+    randomisation: Randomisation = field(default_factory=Randomisation)  # of the training days
 
     def __post_init__(self) -> None:
         """Refuse a clock that no market here keeps."""
@@ -75,6 +77,11 @@ class ScenarioSpec:
             raise InputError(
                 f"scenario.control_dt_s must be 300 (five-minute settlement), "
                 f"got {self.control_dt_s}."
+            )
+        if self.tariff is not None and self.randomisation.copies:
+            raise InputError(
+                "scenario.randomisation.copies varies wholesale prices, and scenario.tariff puts "
+                "fixed ones before them: leave one of the two away."
             )
         most = max(self.fleet.homes, self.unseen_homes or 0)
         if self.fleet.first_home + most > _SPLIT_HOMES:
@@ -244,12 +251,13 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
     fleet = renumbered(homes, present, cars_present)
     cohorts = tuple(BATTERY_COHORTS[i] for i in present)
     retail = None if spec.tariff is None else _Retail(spec.tariff, *_means(homes))
-    tables = _tables(spec.market, split, cohorts, spec.weather_seed, retail)
+    randomisation = spec.randomisation if split == "train" else Randomisation()
+    tables = _tables(spec.market, split, cohorts, spec.weather_seed, retail, randomisation)
     days = _start_ticks(tables["market"], spec)
     cars = None
     if fleet.ev is not None:
         classes = tuple(EV_COHORTS[i] for i in cars_present)
-        cars = _cars(spec.market, split, classes, spec.weather_seed, spec.tariff)
+        cars = _cars(spec.market, split, classes, spec.weather_seed, spec.tariff, randomisation)
     return Scenario(
         spec=spec, split=split, cohorts=cohorts, fleet=fleet, start_ticks=days, cars=cars, **tables
     )
@@ -257,14 +265,19 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
 
 @lru_cache(maxsize=6)
 def _cars(
-    spec: MarketSpec, split: str, classes: tuple[EvCohort, ...], seed: int, tariff: str | None
+    spec: MarketSpec,
+    split: str,
+    classes: tuple[EvCohort, ...],
+    seed: int,
+    tariff: str | None,
+    randomisation: Randomisation,
 ) -> Cars:
     """Stays and value curves of the cars: fleets of the same classes share them."""
-    market = market_signals(spec, split)
+    market = with_copies(spec, market_signals(spec, split), randomisation, market_signals)
     if tariff is not None:
         market = retail_signals(market, scenario_tariff(tariff)).market
-    ticks = len(market.price_per_mwh)
-    stay = stay_table(market.zone, market.start_utc, ticks, seed, DRIVER_ARCHETYPES)
+    stay = stay_table(market.zone, market.start_utc, market.clock_ticks, seed, DRIVER_ARCHETYPES)
+    stay = stay.repeat(market.copies + 1, 1, 1)
     return Cars(classes, stay, car_curves(market.forecast, classes))
 
 
@@ -275,13 +288,15 @@ def _tables(
     cohorts: tuple[Cohort, ...],
     weather_seed: int,
     retail: _Retail | None,
+    randomisation: Randomisation,
 ) -> dict[str, Any]:
     """What a scenario knows by tick, by field: fleets of the same cohorts share it."""
     climate = _climate(spec)
-    market = market_signals(spec, split)
-    ticks = len(market.price_per_mwh)
+    market = with_copies(spec, market_signals(spec, split), randomisation, market_signals)
+    ticks, times = market.clock_ticks, market.copies + 1
     solar_pu = solar_table(climate, market.start_utc, ticks, weather_seed, SOLAR_ARCHETYPES)
     load_pu = load_table(market.zone, market.start_utc, ticks, weather_seed, LOAD_ARCHETYPES)
+    solar_pu, load_pu = solar_pu.repeat(times, 1), load_pu.repeat(times, 1)
     export_per_kwh, storing = None, None
     if retail is not None:
         behind = retail_signals(market, scenario_tariff(retail.tariff))
@@ -455,7 +470,7 @@ def signals_at(market: MarketSignals, ticks: Tensor) -> Signals:
     """Grid signals at some ticks, each with the latest forecast, (B,) float32."""
     return Signals(
         market.price_per_mwh[ticks].float(),
-        market.price_per_mwh[(ticks - 1).clamp(min=0)].float(),
+        market.price_per_mwh[market.tick_before(ticks)].float(),
         market.day_mean_per_mwh[ticks],
         market.day_std_per_mwh[ticks],
         market.forecast.nodes_per_mwh[ticks // TICKS_PER_ISSUE],

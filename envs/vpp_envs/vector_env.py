@@ -344,7 +344,8 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
     def _first_days(self) -> Tensor:
         """Start ticks from which an episode stays inside the split."""
         days = self.scenario.start_ticks
-        return days[: len(days) - self.scenario.spec.episode_days + 1]
+        days = days[: len(days) - self.scenario.spec.episode_days + 1]
+        return self.scenario.market.in_every_copy(days)
 
     def _load_tables(self) -> Rows:
         """Tables of the scenario as they are: a copy in the working precision may be gigabytes."""

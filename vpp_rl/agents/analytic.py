@@ -201,8 +201,9 @@ def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: 
             f"there are {len(scenario.start_ticks)}; choose shorter windows or more days."
         )
     draw = uniform(seed, episode, scenarios, 0, Purpose.START_DAY)
-    half_hours = (last - first) // TICKS_PER_ISSUE + 1
-    tick = first + (draw * half_hours).to(torch.int64) * TICKS_PER_ISSUE
+    half_hours = torch.arange(first, last + 1, TICKS_PER_ISSUE)
+    starts = scenario.market.in_every_copy(half_hours)
+    tick = starts[(draw * len(starts)).to(torch.int64)]
     fleet = _some_homes(env.fleet, settings.homes, seed, episode)
     usable_kwh = fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh
     fill = uniform(

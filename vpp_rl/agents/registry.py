@@ -42,6 +42,13 @@ def _off_policy(settings: str) -> LearnerKind:
     )
 
 
+def _rllib_ppo() -> LearnerKind:
+    from vpp_rl.agents.rllib import RllibSettings, make
+
+    # Its runners step environments of their own, which they make from the scenario.
+    return LearnerKind(RllibSettings, make, "NextStep", steps_env=False)
+
+
 # By name: functions, because the library that a learner needs is imported only with it.
 LEARNERS: dict[str, Callable[[], LearnerKind]] = {
     "apg": _apg,
@@ -49,6 +56,7 @@ LEARNERS: dict[str, Callable[[], LearnerKind]] = {
     "sac": partial(_off_policy, "SacSettings"),
     "td3": partial(_off_policy, "Td3Settings"),
     "tqc": partial(_off_policy, "TqcSettings"),
+    "rllib_ppo": _rllib_ppo,
 }
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from vpp_envs.errors import InputError
 from vpp_envs.saved_state import plain, restored
-from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents.stored_value import StoredValue
 
 # What the adapter itself carries from step to step. The normaliser belongs to it, because on
 # another machine the first observations may differ in their last bits.
@@ -54,10 +53,7 @@ class FleetVecEnv(VecEnv):
         self._actions: np.ndarray | None = None
         self._steps = np.zeros(env.num_envs, dtype=int)
         self._potential = np.zeros(env.num_envs)
-        names = env.observation_names
-        fills = [names.index(f"{c}/fill_mean") for c in env.scenario.cohort_names]
-        self._fill_at = np.array(fills, dtype=int)  # typed: there may be no cohort
-        self._worth = _worth_by_fill(env)
+        self._stored_value = StoredValue(env) if shaping else _nothing
 
     def reset(self) -> np.ndarray:
         """Start all rows."""
@@ -119,20 +115,6 @@ class FleetVecEnv(VecEnv):
         for name in _STATE:
             setattr(self, name, restored(state[name], getattr(self, name), name))
 
-    def _stored_value(self, observation: np.ndarray, tick: np.ndarray) -> np.ndarray:
-        """Water value of the stored energy by cohort mean, in units of the reward, (B,)."""
-        if not self._shaping:
-            return np.zeros(len(observation))
-        issues, cohorts, points = self._worth.shape
-        issue = np.minimum(tick // TICKS_PER_ISSUE, issues - 1)
-        first = (issue[:, None] * cohorts + np.arange(cohorts)) * points
-        at = observation[:, self._fill_at].astype(np.float64) * (points - 1)
-        cell = np.minimum(at.astype(np.int64), points - 2)
-        left = self._worth.take(first + cell)
-        right = self._worth.take(first + cell + 1)
-        stored: np.ndarray = (left + (at - cell) * (right - left)).sum(-1)
-        return stored
-
     def _normal(self, observation: np.ndarray) -> np.ndarray:
         """Normalise as the policy network will."""
         normal: np.ndarray = (observation - self._mean) * self._scale
@@ -168,18 +150,6 @@ class FleetVecEnv(VecEnv):
         return [None] * self.num_envs
 
 
-def _worth_by_fill(env: FleetVectorEnv) -> np.ndarray:
-    """Water value of what a cohort has stored at each fill of the curve, (I, C, F) float64.
-
-    The area under the tabulated curve up to that fill, in units of the reward.
-    """
-    scenario = env.scenario
-    battery, agreement = scenario.fleet.battery, scenario.fleet.agreement
-    usable = battery.capacity_kwh - agreement.reserve_kwh
-    of_cohort = [usable[scenario.fleet.cohort == c].sum() for c in range(len(scenario.cohorts))]
-    usable_kwh = torch.tensor(of_cohort, dtype=usable.dtype)
-    curve = env.tables.curve.cpu().double()
-    area = torch.cumulative_trapezoid(curve, dx=1.0 / (curve.shape[-1] - 1), dim=-1)
-    worth = torch.nn.functional.pad(area, (1, 0)) * usable_kwh.unsqueeze(-1)
-    table: np.ndarray = (worth * (env.reward_scale / env.rated_kw)).numpy()
-    return table
+def _nothing(observation: np.ndarray, tick: np.ndarray) -> np.ndarray:
+    """No potential, (B,)."""
+    return np.zeros(len(observation))

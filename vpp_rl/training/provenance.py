@@ -5,7 +5,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 from vpp_envs.scenario import Scenario
 
-_LIBRARIES = ("vpp-rl", "torch", "numpy", "pandas", "gymnasium", "stable-baselines3", "highspy")
+_LIBRARIES = (
+    *("vpp-rl", "torch", "numpy", "pandas", "gymnasium"),
+    *("stable-baselines3", "ray", "highspy"),
+)
 
 
 def provenance(scenario: Scenario) -> dict[str, str]:

@@ -99,6 +99,29 @@ class MarketSignals:
     model: PriceModel | None  # of the synthetic process
     factors: Tensor | None  # of the synthetic process, (T, 3): what an optimum may know
     split_lines: tuple[str, ...]  # how the days are split, for people
+    copies: int = 0  # of all ticks that follow them on the same clock, in other markets
+
+    @property
+    def clock_ticks(self) -> int:
+        """Ticks without their copies."""
+        return len(self.price_per_mwh) // (self.copies + 1)
+
+    def in_every_copy(self, ticks: Tensor) -> Tensor:
+        """These ticks, and the same of each copy, ((copies + 1) M,).
+
+        Args:
+            ticks: Without copies, (M,) int64.
+        """
+        offsets = self.clock_ticks * torch.arange(self.copies + 1)
+        return (offsets.unsqueeze(-1) + ticks).flatten()
+
+    def tick_before(self, ticks: Tensor) -> Tensor:
+        """The ticks before, on the same clock; the first one is its own, (B,).
+
+        Args:
+            ticks: (B,) int64.
+        """
+        return ticks - (ticks % self.clock_ticks > 0).to(torch.int64)
 
     def local_time(self, tick: Tensor) -> pd.DatetimeIndex:
         """When ticks start on the market's clock.
@@ -106,7 +129,7 @@ class MarketSignals:
         Args:
             tick: (B,) int64.
         """
-        return _local_time(self.start_utc, tick.numpy(), self.zone)
+        return _local_time(self.start_utc, tick.numpy() % self.clock_ticks, self.zone)
 
 
 def forecaster_name(forecaster: str, recorded: bool) -> str:

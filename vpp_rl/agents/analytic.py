@@ -241,7 +241,7 @@ def _go_on(
     # With a gradient from the first tick on, all ticks share one compiled graph.
     energy_kwh = start_kwh.clone().requires_grad_()
     if ev is not None:
-        ev = ev._replace(energy_kwh=ev.energy_kwh.clone().requires_grad_())
+        ev = EvState(*(part.clone().requires_grad_() for part in ev))
     profit = torch.zeros(len(tick), dtype=torch.float64, device=env.device)
     for ahead in range(ticks):
         rows = rows_at(env.tables, (tick + ahead).to(env.device), energy_kwh.dtype)

@@ -10,12 +10,17 @@ from torch import Tensor
 from vpp_envs.devices.ev import EvParams, floor_kwh
 from vpp_envs.fleet.agreement import EvAgreement
 from vpp_envs.fleet.fleet import EvFleet, Fleet
-from vpp_envs.scenario import ScenarioSpec
+from vpp_envs.scenario import Scenario, ScenarioSpec
 from vpp_envs.simulator import SetPoints
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.baselines.home_lp import Home, Signals, solve_home
 from vpp_rl.policy import Scene
 from vpp_rl.rollout import Windows, inventory_value_per_kwh, window_env
+
+
+def is_exact(scenario: Scenario) -> bool:
+    """Whether `plan.plan_windows` knows all that the homes have: batteries, and one price."""
+    return scenario.cars is None and scenario.export_per_kwh is None
 
 
 @dataclass

@@ -9,7 +9,7 @@ import torch
 
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario
 from vpp_rl.agents.trained import TrainedPolicy
-from vpp_rl.baselines.home_plan import plan_homes
+from vpp_rl.baselines.home_plan import is_exact, plan_homes
 from vpp_rl.baselines.plan import plan_windows
 from vpp_rl.baselines.value_curve import StochasticValueCurve
 from vpp_rl.evaluation.field import field_of, with_perfect_forecast
@@ -65,7 +65,7 @@ def contest(
         _played(p, told, windows, listen)[0] for p, told in with_perfect_forecast(spec, field)
     ]
     listen("perfect foresight: planning", 0.0)
-    exact = scenario.cars is None and scenario.export_per_kwh is None
+    exact = is_exact(scenario)
     plan = (plan_windows if exact else plan_homes)(
         spec, windows, lambda n, all_: listen("perfect foresight: planning", n / all_)
     )

@@ -138,7 +138,7 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
         home,
         battery,
         solar_kw,
-        (draw(Purpose.FLEET_SOLAR_ARCHETYPE) * SOLAR_ARCHETYPES).to(torch.int64),
+        (draw(Purpose.FLEET_SOLAR_ARCHETYPE) * SOLAR_ARCHETYPES).to(torch.int64) * has_solar,
         load_mean_kw,
         (draw(Purpose.FLEET_LOAD_ARCHETYPE) * LOAD_ARCHETYPES).to(torch.int64),
         agreement,
@@ -194,7 +194,7 @@ def _sample_cars(
         of_cars(torch.where(discharge_kw > 0, minimum * capacity_kwh, zero), zero),
         of_cars(managed.double(), zero),
     )
-    archetype = (draw(Purpose.FLEET_EV_ARCHETYPE) * DRIVER_ARCHETYPES).to(torch.int64)
+    archetype = (draw(Purpose.FLEET_EV_ARCHETYPE) * DRIVER_ARCHETYPES).to(torch.int64) * present
     return EvFleet(params, agreement, archetype, ev_class(params, agreement))
 
 

@@ -20,6 +20,7 @@ from vpp_envs.fleet.sampling import (
     FleetSpec,
     sample_fleet,
 )
+from vpp_envs.fleet.split import table_homes, table_lines
 from vpp_envs.forecast.protocol import LEAD_H, PriceForecast
 from vpp_envs.observation import Signals, feature_names, signal_features
 from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec
@@ -113,6 +114,7 @@ class Scenario:
     load_pu: Tensor  # base load per unit of a home's mean by archetype, (T, K) float32
     start_ticks: Tensor  # first ticks of the days of this split, (D,) int64
     cars: Cars | None = None  # none: no home has one
+    fleet_lines: tuple[str, ...] = ()  # how the homes of a table are split, for people
 
     @property
     def dt_h(self) -> float:
@@ -188,17 +190,8 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
     """
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
-    homes = sample_fleet(spec.fleet)
-    present, cars_present = present_cohorts(homes)
-    if split != "train":
-        homes = sample_fleet(
-            replace(
-                spec.fleet,
-                first_home=spec.fleet.first_home + SPLITS.index(split) * _SPLIT_HOMES,
-                homes=spec.unseen_homes or spec.fleet.homes,
-            )
-        )
-    fleet = renumbered(homes, present, cars_present)
+    present, cars_present = present_cohorts(split_homes(spec, "train"))
+    fleet = renumbered(split_homes(spec, split), present, cars_present)
     cohorts = tuple(BATTERY_COHORTS[i] for i in present)
     tables = _tables(spec.market, split, cohorts, spec.weather_seed)
     days = _start_ticks(tables["market"], spec)
@@ -207,8 +200,29 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
         classes = tuple(EV_COHORTS[i] for i in cars_present)
         cars = _cars(spec.market, split, classes, spec.weather_seed)
     return Scenario(
-        spec=spec, split=split, cohorts=cohorts, fleet=fleet, start_ticks=days, cars=cars, **tables
+        spec=spec,
+        split=split,
+        cohorts=cohorts,
+        fleet=fleet,
+        start_ticks=days,
+        cars=cars,
+        fleet_lines=table_lines(spec.fleet, spec.unseen_homes) if spec.fleet.table else (),
+        **tables,
     )
+
+
+def split_homes(spec: ScenarioSpec, split: str) -> Fleet:
+    """Return the homes of a split, float64, with cohorts that index all that there are.
+
+    Args:
+        spec: Sampled homes, of which no two splits share one, or a table, as in `table_homes`.
+        split: "train", "validation" or "test".
+    """
+    most = spec.fleet.homes if split == "train" else spec.unseen_homes or spec.fleet.homes
+    if spec.fleet.table is not None:
+        return table_homes(spec.fleet, split, most)
+    first = spec.fleet.first_home + SPLITS.index(split) * _SPLIT_HOMES
+    return sample_fleet(replace(spec.fleet, first_home=first, homes=most))
 
 
 @lru_cache(maxsize=6)

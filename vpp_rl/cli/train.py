@@ -12,6 +12,7 @@ Train an agent, and keep the policy that earns most on the validation days.
   vpp train agent=ppo agent.seconds=240 dispatch=cohort_power
   vpp train market=vic1 fleet=two_hour
   vpp train market.prices=PRICE_AND_DEMAND_202207_SA1.csv
+  vpp train fleet.table=homes.csv           homes of your own (vpp fleet --help)
   vpp train --cfg job                       show the configuration and stop
   vpp train --multirun seed=0,1,2,3,4       one run after another
 
@@ -91,7 +92,7 @@ def train_with_progress(job: Any, folder: Path, config: str) -> float:  # noqa: 
         f"of {market.source}, {len(scenario.fleet.home_id)} homes, "
         f"cohorts {', '.join(scenario.cohort_names)}"
     )
-    for line in market.split_lines:
+    for line in (*market.split_lines, *scenario.fleet_lines):
         out.print(f"  {line}")
     with progress_bar(out, "training") as (bar, task):
 

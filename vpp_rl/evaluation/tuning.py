@@ -7,8 +7,7 @@ from typing import TypeVar
 
 import torch
 
-from vpp_envs.fleet.sampling import sample_fleet
-from vpp_envs.scenario import ScenarioSpec, build_scenario
+from vpp_envs.scenario import ScenarioSpec, build_scenario, split_homes
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import Quantile, TimeOfUse
 from vpp_rl.policy import Policy
@@ -113,6 +112,6 @@ def best_of(
 
 def _fewer_homes(spec: ScenarioSpec) -> ScenarioSpec:
     """The first homes of the fleet, one with a battery at least."""
-    equipped = sample_fleet(spec.fleet).cohort >= 0
+    equipped = split_homes(spec, "train").cohort >= 0
     homes = max(TUNING_HOMES, int(equipped.int().argmax()) + 1)
     return replace(spec, fleet=replace(spec.fleet, homes=min(homes, spec.fleet.homes)))

@@ -31,8 +31,8 @@ def read_cells(path: Path) -> CsvRows:
         rows = csv_rows(path.name, raw)
         if len(rows.cells) == 1 and any(mark in next(iter(rows.cells)) for mark in ";\t"):
             raise InputError(
-                f"{path.name}, row 1: columns are separated by semicolons or tabs; expected commas, "
-                "and points in numbers: save it as comma-separated CSV."
+                f"{path.name}, row 1: columns are separated by semicolons or tabs; save it with "
+                "commas between columns, and points in numbers."
             )
         return rows
     try:
@@ -75,7 +75,7 @@ def write_cells(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
     """
     if path.suffix not in ENDINGS:
         raise InputError(f"{path}: a fleet table ends in .csv or .parquet; name it so.")
-    raw = _csv(columns) if path.suffix == ".csv" else _parquet(columns)
+    raw = csv_bytes(columns) if path.suffix == ".csv" else _parquet(columns)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(raw)
@@ -85,7 +85,8 @@ def write_cells(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
         raise InputError(f"{path} cannot be written ({error.strerror}); check it.") from error
 
 
-def _csv(columns: Mapping[str, Sequence[object]]) -> bytes:
+def csv_bytes(columns: Mapping[str, Sequence[object]]) -> bytes:
+    """A table as a CSV file has it; arguments as in `write_cells`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)

@@ -90,14 +90,21 @@ def _header_problems(cells: CsvRows) -> Iterator[Problem]:
     for name in (ID, KIND):
         if name not in cells.cells:
             yield Problem(1, name, "", "is missing; add the column")
+    yield from _missing_columns(cells)
+
+
+def _missing_columns(cells: CsvRows) -> Iterator[Problem]:
+    """Columns that rows of the table need, each once."""
     kinds = set(cells.cells.get(KIND, ()))
-    missing: dict[str, list[str]] = {}
-    for kind in KINDS:
-        for column in KINDS[kind]:
+    of: dict[str, list[str]] = {}
+    for kind, columns in KINDS.items():
+        for column in columns:
             if kind in kinds and _needed(column) and column.name not in cells.cells:
-                missing.setdefault(column.name, []).append(kind)
-    for name, of in missing.items():
-        yield Problem(1, name, "", f"is missing; add the column for rows of {' and '.join(of)}")
+                of.setdefault(column.name, []).append(kind)
+    for name, needing in of.items():
+        yield Problem(
+            1, name, "", f"is missing; add the column for rows of {' and '.join(needing)}"
+        )
 
 
 def _needed(column: Column) -> bool:

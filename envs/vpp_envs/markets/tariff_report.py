@@ -1,4 +1,4 @@
-"""What is wrong with a tariff file: findings of YAML and pydantic in our words, with their lines."""
+"""What is wrong with a tariff file: what YAML and pydantic find, in our words and with lines."""
 
 import difflib
 from collections.abc import Iterator, Mapping

@@ -20,7 +20,7 @@ from vpp_envs.fleet.sampling import (
     FleetSpec,
     sample_fleet,
 )
-from vpp_envs.fleet.split import table_homes, table_lines
+from vpp_envs.fleet.split import table_homes, table_lines, table_stamp
 from vpp_envs.forecast.protocol import LEAD_H, PriceForecast
 from vpp_envs.observation import Signals, feature_names, signal_features
 from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec
@@ -177,7 +177,6 @@ class Scenario:
         return torch.tensor(starts, dtype=torch.int64)
 
 
-@lru_cache(maxsize=6)
 def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
     """Build the tables of one split; the same spec gives the same days and homes, always.
 
@@ -190,6 +189,14 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
     """
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
+    return _build_scenario(spec, split, table_stamp(spec.fleet.table))
+
+
+@lru_cache(maxsize=6)
+def _build_scenario(
+    spec: ScenarioSpec, split: str, _table: tuple[str, int, int] | None
+) -> Scenario:
+    """Build a scenario once, for as long as the table of its homes stays as it is."""
     present, cars_present = present_cohorts(split_homes(spec, "train"))
     fleet = renumbered(split_homes(spec, split), present, cars_present)
     cohorts = tuple(BATTERY_COHORTS[i] for i in present)

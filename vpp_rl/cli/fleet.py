@@ -66,7 +66,9 @@ def _template(words: Sequence[str]) -> int:
     asked = read_words("fleet template", words, "", ("--out", "--homes"))
     homes = asked.get("--homes", "4")
     if not homes.isdecimal() or int(homes) < 1:
-        raise InputError(f"vpp fleet template: --homes must be a whole number, got {homes!r}.")
+        raise InputError(
+            f"vpp fleet template: --homes must be a whole number above 0, got {homes!r}."
+        )
     cells = example_columns(int(homes))
     if "--out" not in asked:
         print(csv_bytes(cells).decode(), end="")

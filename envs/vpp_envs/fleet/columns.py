@@ -61,7 +61,7 @@ def _kept(name: str, meaning: str, without: str) -> tuple[Column, Column]:
             f"{meaning}, % of the capacity",
             without=without,
             most=100.0,
-            slip="cannot be; write per cent of the capacity, such as 20",
+            slip="write per cent of the capacity, such as 20",
         ),
         Column(energy, "the same in kWh; one of the two", without=share),
     )

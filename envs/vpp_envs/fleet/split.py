@@ -4,6 +4,7 @@ Each home draws a number from its id alone, so that it stays in its split when t
 """
 
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -56,8 +57,9 @@ def table_lines(spec: FleetSpec, unseen_homes: int | None) -> tuple[str, ...]:
     kept = {split: min(most[split], len(rows[split])) for split in rows}
     if _together(rows):
         lines = [
-            f"{spec.table}: its {count:,} homes are too few to be split; train, validation and "
-            f"test use the same homes ({', '.join(f'{kept[one]:,}' for one in rows)})"
+            f"{spec.table}: {count:,} homes, the same in train, validation and test "
+            f"({', '.join(f'{kept[one]:,}' for one in rows)}): to be split it takes {LEAST_HOMES} "
+            "with a battery or a managed car, and some of them for each split"
         ]
     else:
         parts = (f"{kept[one]:,} of {len(rows[one]):,} for {one}" for one in rows)
@@ -98,11 +100,23 @@ def _commanded(fleet: Fleet) -> Tensor:
     return battery if fleet.ev is None else battery | (fleet.ev.cohort >= 0)
 
 
+def table_stamp(path: str | None) -> tuple[str, int, int] | None:
+    """What tells one state of a table from another: where it is, when it was written, its size.
+
+    Args:
+        path: None, or a file that is missing, has no stamp.
+    """
+    if path is None or not Path(path).is_file():
+        return None
+    facts = Path(path).stat()
+    return str(Path(path).resolve()), facts.st_mtime_ns, facts.st_size
+
+
 def _table(spec: FleetSpec) -> FleetTable:
     assert spec.table is not None
-    return _read(spec.table)
+    return _read(spec.table, table_stamp(spec.table))
 
 
 @lru_cache(maxsize=2)
-def _read(path: str) -> FleetTable:
+def _read(path: str, _stamp: tuple[str, int, int] | None) -> FleetTable:
     return read_fleet_table(path)

@@ -67,7 +67,7 @@ def check_cells(cells: CsvRows) -> tuple[dict[str, Devices], list[Problem]]:
     text = {name: np.array(column, dtype=object) for name, column in cells.cells.items()}
     problems = list(_header_problems(cells))
     if ID not in text or KIND not in text:
-        return {}, problems
+        return {}, sorted(problems)
     everything = _Rows("", np.array(cells.number), text)
     problems += _key_problems(everything)
     devices: dict[str, Devices] = {}
@@ -126,9 +126,7 @@ def _key_problems(rows: _Rows) -> Iterator[Problem]:
 def _devices(rows: _Rows, sites: Devices | None) -> tuple[Devices, list[Problem]]:
     """Read the rows of one kind, and find what is wrong with them."""
     name = rows.cells(ID)
-    place: dict[str, int] = {}
-    for at, one in enumerate(name if sites is None else sites.name):
-        place.setdefault(one, at)
+    place = {one: at for at, one in enumerate(name if sites is None else sites.name)}
     home = np.array([place.get(one, -1) for one in name], dtype=np.int64)
     columns, problems = _columns(rows)
     problems += _doubled(rows)
@@ -249,9 +247,12 @@ def _fill_parts(rows: _Rows, columns: dict[str, np.ndarray]) -> Iterator[Problem
         rule = f"stands beside {kwh}; keep one of the two"
         yield from rows.problems(share & energy, pct, rule)
         rule = f"is blank, and so is {kwh}; fill in one, because {part.why}"
-        yield from rows.problems(part.needed(columns) & ~share & ~energy, pct, rule)
+        none = ~share & ~energy
+        missing = part.needed(columns) & none
+        yield from rows.problems(missing, pct, rule)
         of_share = columns[pct] / 100.0 * columns[part.capacity]
-        columns[kwh] = np.where(energy, columns[kwh], np.where(share, of_share, 0.0))
+        columns[kwh] = np.where(energy, columns[kwh], of_share)
+        columns[kwh][none & ~missing] = 0.0
 
 
 def _broken(rows: _Rows, columns: Columns) -> Iterator[Problem]:

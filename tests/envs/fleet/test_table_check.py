@@ -282,7 +282,7 @@ a,battery,,,,,13500,5,5,90,0.2,,,,
 a,battery,,,,,13.5,"5,0",-5,0.9,20,,,3,
 b,site,0.3,5,0.6,,,,,,,,,,
 b,battery,,,,,13.5,5,1,nan,,14,,,
-b,batery,,,,,,,,,,,,,
+b,batt,,,,,,,,,,,,,
 ,solar,,,,,,,,,,,,,
 c,solar,,,,,,,,,,,,,99
 b,ev,,,,,,7 kW,,,,,,,
@@ -309,7 +309,7 @@ def test_one_report_holds_everything_that_is_wrong(tmp_path):
         "usable_kwh, charge_kw and discharge_kw.",
         "  row 6, reserve_kwh: 14 is more than usable_kwh; write what is kept of it.",
         "  row 6, round_trip_eff: nan is not finite; write a number.",
-        "  row 7, kind: 'batery' is no kind of row; did you mean 'battery'?",
+        "  row 7, kind: 'batt' is no kind of row; did you mean 'battery'?",
         "  row 8, home_id: is blank; name the home by a number or text.",
         "  row 9, ac_kw: is blank; every row of kind solar needs it.",
         "  row 9, archetype: 99 must be a whole number from 0 to 23; leave it blank for a random "

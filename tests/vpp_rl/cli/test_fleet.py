@@ -50,11 +50,11 @@ def test_without_a_name_the_template_is_printed(tmp_path, capsys):
 
 
 def test_validate_shows_errors_and_warnings_apart_and_exits_with_2(capsys):
-    rows = "h,battery,,,13500,5,5,0.2\nh,batery,,,,,,\n"
+    rows = "h,battery,,,13500,5,5,0.2\nh,batt,,,,,,\n"
     assert main(["fleet", "validate", written("homes.csv", GOOD + SITE + rows)]) == 2
     lines = words(capsys)
     errors, warnings = lines.index("Errors (1)"), lines.index("Warnings (3)")
-    assert "4 kind 'batery' is no kind of row did you mean 'battery'?" in lines[errors:warnings]
+    assert "4 kind 'batt' is no kind of row did you mean 'battery'?" in lines[errors:warnings]
     assert "3 usable_kwh 13500 looks like Wh write kWh, such as 13.5" in lines[warnings:]
     assert lines[-1] == "homes.csv cannot be used: mend the 1 error."
 
@@ -151,7 +151,7 @@ def test_a_file_that_exists_is_left_alone(verb, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
-        (["valdate", "x"], "vpp fleet does not know 'valdate'; did you mean 'validate'?"),
+        (["valid", "x"], "vpp fleet does not know 'valid'; did you mean 'validate'?"),
         (["validate"], "vpp fleet validate takes FILE, got 0."),
         (["template", "--home", "3"], "vpp fleet template does not know '--home'; did you mean"),
         (["template", "--homes", "0"], "--homes must be a whole number above 0, got '0'."),

@@ -20,6 +20,7 @@ from vpp_envs.fleet.sampling import (
     FleetSpec,
     sample_fleet,
 )
+from vpp_envs.fleet.split import table_homes, table_lines, table_stamp
 from vpp_envs.forecast.protocol import LEAD_H, PriceForecast
 from vpp_envs.markets.tariff import Tariff
 from vpp_envs.markets.tariff_file import read_tariff, tariff_from
@@ -149,6 +150,7 @@ class Scenario:
     start_ticks: Tensor  # first ticks of the days of this split, (D,) int64
     cars: Cars | None = None  # none: no home has one
     export_per_kwh: Tensor | None = None  # (T,) float64; none: the market's price
+    fleet_lines: tuple[str, ...] = ()  # how the homes of a table are split, for people
 
     @property
     def dt_h(self) -> float:
@@ -225,7 +227,6 @@ class _Retail(NamedTuple):
         return max(self.battery_kwh / (_EVENING_LOAD * self.load_kw), 0.5)
 
 
-@lru_cache(maxsize=6)
 def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
     """Build the tables of one split; the same spec gives the same days and homes, always.
 
@@ -238,19 +239,18 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
     """
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
-    homes = sample_fleet(spec.fleet)
-    present, cars_present = present_cohorts(homes)
-    if split != "train":
-        homes = sample_fleet(
-            replace(
-                spec.fleet,
-                first_home=spec.fleet.first_home + SPLITS.index(split) * _SPLIT_HOMES,
-                homes=spec.unseen_homes or spec.fleet.homes,
-            )
-        )
-    fleet = renumbered(homes, present, cars_present)
+    return _build_scenario(spec, split, table_stamp(spec.fleet.table))
+
+
+@lru_cache(maxsize=6)
+def _build_scenario(
+    spec: ScenarioSpec, split: str, _table: tuple[str, int, int] | None
+) -> Scenario:
+    """Build a scenario once, for as long as the table of its homes stays as it is."""
+    present, cars_present = present_cohorts(split_homes(spec, "train"))
+    fleet = renumbered(split_homes(spec, split), present, cars_present)
     cohorts = tuple(BATTERY_COHORTS[i] for i in present)
-    retail = None if spec.tariff is None else _Retail(spec.tariff, *_means(homes))
+    retail = None if spec.tariff is None else _Retail(spec.tariff, *_means(fleet))
     randomisation = spec.randomisation if split == "train" else Randomisation()
     tables = _tables(spec.market, split, cohorts, spec.weather_seed, retail, randomisation)
     days = _start_ticks(tables["market"], spec)
@@ -259,8 +259,29 @@ def build_scenario(spec: ScenarioSpec, split: str) -> Scenario:
         classes = tuple(EV_COHORTS[i] for i in cars_present)
         cars = _cars(spec.market, split, classes, spec.weather_seed, spec.tariff, randomisation)
     return Scenario(
-        spec=spec, split=split, cohorts=cohorts, fleet=fleet, start_ticks=days, cars=cars, **tables
+        spec=spec,
+        split=split,
+        cohorts=cohorts,
+        fleet=fleet,
+        start_ticks=days,
+        cars=cars,
+        fleet_lines=table_lines(spec.fleet, spec.unseen_homes) if spec.fleet.table else (),
+        **tables,
     )
+
+
+def split_homes(spec: ScenarioSpec, split: str) -> Fleet:
+    """Return the homes of a split, float64, with cohorts that index all that there are.
+
+    Args:
+        spec: Sampled homes, of which no two splits share one, or a table, as in `table_homes`.
+        split: "train", "validation" or "test".
+    """
+    most = spec.fleet.homes if split == "train" else spec.unseen_homes or spec.fleet.homes
+    if spec.fleet.table is not None:
+        return table_homes(spec.fleet, split, most)
+    first = spec.fleet.first_home + SPLITS.index(split) * _SPLIT_HOMES
+    return sample_fleet(replace(spec.fleet, first_home=first, homes=most))
 
 
 @lru_cache(maxsize=6)

@@ -112,7 +112,7 @@ def test_a_window_longer_than_the_split_is_refused(splits):
 def test_a_scenario_is_built_once_and_always_the_same(small_spec):
     first = build_scenario(small_spec, "train")
     assert build_scenario(replace(small_spec), "train") is first
-    for cached in (build_scenario, scenario_module._tables):
+    for cached in (scenario_module._build_scenario, scenario_module._tables):
         cached.cache_clear()
     again = build_scenario(small_spec, "train")
     for name in ("curve", "features", "solar_pu", "load_pu"):

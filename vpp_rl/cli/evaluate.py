@@ -78,7 +78,7 @@ def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a Dic
     windows = Windows(settings.split, settings.window_days, settings.windows)
     with out.status("building days and homes"):
         scenario = build_scenario(spec, windows.split)
-    for line in scenario.market.split_lines:
+    for line in (*scenario.market.split_lines, *scenario.fleet_lines):
         out.print(line)
     with progress_bar(out, "playing") as (bar, task):
         result = contest(
@@ -127,7 +127,7 @@ def show(result: Any, scenario: Any, runs: Any, folder: Path) -> Path:  # noqa: 
         result.frame,
         day_trace(result, scenario, "A good day"),
         runs.learning,
-        [*market.split_lines, *tuning],
+        [*market.split_lines, *scenario.fleet_lines, *tuning],
         {**provenance(scenario), "configuration": json.dumps(runs.config, indent=1)},
     )
     write_text(folder / "summary.csv", summary.to_csv(index=False))

@@ -47,19 +47,13 @@ _DAYS = (("Jan weekday", 0, 0), ("Jan weekend", 0, 1), ("Jul weekday", 6, 0), ("
 
 def run(argv: Sequence[str]) -> int:
     """Run ``vpp tariff``."""
-    from vpp_envs.errors import InputError
-    from vpp_rl.suggestion import did_you_mean
+    from vpp_rl.cli.words import run_verb
 
     if not argv or any(flag in argv for flag in ("-h", "--help")):
         print(ABOUT)
         return 0 if argv else 2
     verbs = {"list": _list, "template": _template, "validate": _validate, "bill": _bill}
-    verb, *words = argv
-    if verb not in verbs:
-        raise InputError(
-            f"vpp tariff does not know '{verb}'{did_you_mean(verb, verbs)} (vpp tariff --help)"
-        )
-    return verbs[verb](words)
+    return run_verb("tariff", verbs, argv)
 
 
 def tariff_file(name: str) -> Path:
@@ -91,43 +85,12 @@ def _examples() -> dict[str, Path]:
     return {file.stem: file for file in sorted((config_dir() / "tariff").glob("*.yaml"))}
 
 
-def _words(verb: str, words: Sequence[str], names: str, keys: Sequence[str]) -> dict[str, str]:
-    """Read the words of one verb: positional ones by `names`, the rest as key=value or --key value.
-
-    Args:
-        verb: Of ``vpp tariff``.
-        words: After it.
-        names: Of the positional words, with a blank between.
-        keys: That may be given, ``--`` in front where they have it.
-    """
-    from vpp_envs.errors import InputError
-    from vpp_rl.suggestion import did_you_mean
-
-    found: dict[str, str] = {}
-    plain, left = [], list(words)
-    while left:
-        word = left.pop(0)
-        key, equals, value = word.partition("=")
-        if key in keys and (equals or key.startswith("-")):
-            value = value if equals else (left.pop(0) if left else "")
-            if not value:
-                raise InputError(f"vpp tariff {verb}: {key} needs a value.")
-            found[key] = value
-        elif word.startswith("-") or equals:
-            near = did_you_mean(key, keys)
-            raise InputError(f"vpp tariff {verb} does not know '{word}'{near} (vpp tariff --help)")
-        else:
-            plain.append(word)
-    if len(plain) != len(names.split()):
-        raise InputError(f"vpp tariff {verb} takes {names or 'nothing more'}, got {len(plain)}.")
-    return {**found, **dict(zip(names.split(), plain, strict=True))}
-
-
 def _list(words: Sequence[str]) -> int:
     from vpp_envs.markets.tariff_file import read_tariff
     from vpp_rl.cli.console import console
+    from vpp_rl.cli.words import read_words
 
-    _words("list", words, "", ())
+    read_words("tariff list", words, "", ())
     examples = _examples()
     width = max(map(len, examples))
     for name, file in examples.items():
@@ -138,16 +101,14 @@ def _list(words: Sequence[str]) -> int:
 def _template(words: Sequence[str]) -> int:
     from vpp_envs.errors import InputError
     from vpp_rl.cli.console import console
-    from vpp_rl.files import write_text
+    from vpp_rl.cli.words import read_words
+    from vpp_rl.files import refuse_to_overwrite, write_text
 
-    asked = _words("template", words, "FILE", ("like",))
+    asked = read_words("tariff template", words, "FILE", ("like",))
     path = Path(asked["FILE"])
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"{path}: a tariff is a YAML file; name it {path.name}.yaml.")
-    if path.exists():
-        raise InputError(f"{path} exists and is left alone; name another file.")
-    if not path.parent.is_dir():
-        raise InputError(f"{path.parent} is not a folder; make it, or name another file.")
+    refuse_to_overwrite(path)
     name = asked.get("like", _TEMPLATE)
     text = tariff_file(name).read_text()
     write_text(path, text.replace(f"vpp tariff validate {name}", f"vpp tariff validate {path}"))
@@ -158,8 +119,9 @@ def _template(words: Sequence[str]) -> int:
 def _validate(words: Sequence[str]) -> int:
     from vpp_envs.markets.tariff_file import read_tariff
     from vpp_rl.cli.console import console
+    from vpp_rl.cli.words import read_words
 
-    path = tariff_file(_words("validate", words, "TARIFF", ())["TARIFF"])
+    path = tariff_file(read_words("tariff validate", words, "TARIFF", ())["TARIFF"])
     tariff = read_tariff(path)
     out = console()
     out.print(f"[bold]{tariff.name}[/]\n{path.name} is valid: one price at any time of the year.")
@@ -185,13 +147,14 @@ def _price_table(title: str, rate: "Rate", currency: str) -> "Table":
     import numpy as np
 
     from vpp_envs.markets.coverage import clock_span
+    from vpp_rl.cli.console import number_table
 
     days = np.stack([rate.per_kwh[month, kind] for _, month, kind in _DAYS])
     edges = [0, *(np.flatnonzero(np.diff(days, axis=1).any(axis=0)) + 1).tolist(), days.shape[1]]
     low, high = float(rate.per_kwh.min()), float(rate.per_kwh.max())
     over = f" ({low:.4g} to {high:.4g} over the year)" * (low < high)
     wholesale = f", plus {rate.wholesale_factor:g} x wholesale" * bool(rate.wholesale_factor)
-    table = _table(("hours", *(name for name, _, _ in _DAYS)))
+    table = number_table(("hours", *(name for name, _, _ in _DAYS)))
     table.title = f"{title}, {currency}/kWh{wholesale}{over}"
     for start, end in pairwise(edges):
         table.add_row(clock_span(start, end), *(f"{price:.4f}" for price in days[:, start]))
@@ -204,8 +167,9 @@ def _bill(words: Sequence[str]) -> int:
     from vpp_envs.markets.tariff_file import read_tariff
     from vpp_envs.signals.readers.meter import read_meter
     from vpp_rl.cli.console import console
+    from vpp_rl.cli.words import read_words
 
-    asked = _words("bill", words, "TARIFF READINGS", ("--zone",))
+    asked = read_words("tariff bill", words, "TARIFF READINGS", ("--zone",))
     tariff = read_tariff(tariff_file(asked["TARIFF"]))
     meter = read_meter(asked["READINGS"], asked.get("--zone"))
     if tariff.needs_wholesale and meter.wholesale_per_mwh is None:
@@ -231,7 +195,9 @@ def _bill(words: Sequence[str]) -> int:
 
 
 def _bill_table(owed: "Bill") -> "Table":
-    table = _table(("line", "quantity", "unit", "rate", owed.currency))
+    from vpp_rl.cli.console import number_table
+
+    table = number_table(("line", "quantity", "unit", "rate", owed.currency))
     for month in owed.months:
         part = owed.of(month)
         table.add_row(month, style="bold")
@@ -242,15 +208,4 @@ def _bill_table(owed: "Bill") -> "Table":
         table.add_section()
     if len(owed.months) > 1:
         table.add_row("Total", "", "", "", f"{owed.total:,}", style="bold")
-    return table
-
-
-def _table(columns: Sequence[str]) -> "Table":
-    """A table of numbers with a name in the first column, which wraps where it is long."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, padding=(0, 2, 0, 0))
-    for index, name in enumerate(columns):
-        table.add_column(name, justify="right" if index else "left", no_wrap=bool(index))
     return table

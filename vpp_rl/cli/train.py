@@ -15,6 +15,7 @@ Train an agent, and keep the policy that earns most on the validation days.
   vpp train agent=ppo agent.seconds=240 dispatch=cohort_power
   vpp train market=vic1 fleet=two_hour
   vpp train market.prices=PRICE_AND_DEMAND_202207_SA1.csv
+  vpp train fleet.table=homes.csv           homes of your own (vpp fleet --help)
   vpp train --cfg job                       show the configuration and stop
 
 Sweeps: many trainings from one command (-m is --multirun).
@@ -169,7 +170,7 @@ def _train_and_tell(
         f"of {market.source}, {len(scenario.fleet.home_id)} homes, "
         f"cohorts {', '.join(scenario.cohort_names)}"
     )
-    for line in market.split_lines:
+    for line in (*market.split_lines, *scenario.fleet_lines):
         out.print(f"  {line}")
     with progress_bar(out, "training") as (bar, task):
 

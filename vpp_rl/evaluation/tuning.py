@@ -8,8 +8,7 @@ from typing import TypeVar
 import torch
 
 from vpp_envs.fleet.fleet import rated_kw
-from vpp_envs.fleet.sampling import sample_fleet
-from vpp_envs.scenario import ScenarioSpec, build_scenario
+from vpp_envs.scenario import ScenarioSpec, build_scenario, split_homes
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import Quantile, TimeOfUse
 from vpp_rl.policy import Policy
@@ -124,6 +123,6 @@ def best_of(
 
 def fewer_homes(spec: ScenarioSpec) -> ScenarioSpec:
     """The first homes of the fleet, one with a battery or a car at least."""
-    equipped = rated_kw(sample_fleet(spec.fleet)) > 0
+    equipped = rated_kw(split_homes(spec, "train")) > 0
     homes = max(TUNING_HOMES, int(equipped.int().argmax()) + 1)
     return replace(spec, fleet=replace(spec.fleet, homes=min(homes, spec.fleet.homes)))

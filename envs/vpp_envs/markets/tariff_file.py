@@ -12,15 +12,9 @@ from pydantic import ValidationError
 from vpp_envs.errors import InputError
 from vpp_envs.markets.coverage import window_mask
 from vpp_envs.markets.tariff import TABLE_SHAPE, DemandCharge, Rate, Tariff
-from vpp_envs.markets.tariff_report import (
-    Place,
-    Problem,
-    problems_of,
-    report,
-    yaml_fault,
-    yaml_lines,
-)
+from vpp_envs.markets.tariff_report import Place, problems_of, yaml_fault, yaml_lines
 from vpp_envs.markets.tariff_schema import Rates, TariffRecord, Window, dear_faults
+from vpp_envs.problems import Problem, report
 from vpp_envs.signals.readers.csv_rows import CsvRows, csv_rows, file_bytes
 
 

@@ -1,13 +1,13 @@
-"""What is wrong with a tariff file, all of it: line, key, value, rule and fix."""
+"""What is wrong with a tariff file: what YAML and pydantic find, in our words and with lines."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 import yaml
 from pydantic_core import ErrorDetails
 
 from vpp_envs.markets.tariff_schema import Demand, FaultError, Period, Rates, TariffRecord
+from vpp_envs.problems import Problem
 
 _KEYS = sorted(
     {
@@ -25,21 +25,6 @@ _RULES = {
 }
 
 Place = tuple[str | int, ...]  # keys and indices from the top of a file to a value
-
-
-class Problem(NamedTuple):
-    """One thing to mend in a file."""
-
-    line: int  # as an editor counts, 0 where there is no file
-    key: str  # such as import.periods[1].hours
-    value: str  # as it stands there, empty where nothing does
-    rule: str  # what is wrong, and the fix
-
-    def __str__(self) -> str:
-        """As a line of a report."""
-        where = f"line {self.line}, " * bool(self.line)
-        what = f"{self.value} {self.rule}".strip()
-        return f"{where}{self.key}: {what}{'' if what.endswith('?') else '.'}"
 
 
 def problems_of(found: ErrorDetails, lines: Mapping[Place, int]) -> Iterator[Problem]:
@@ -61,19 +46,6 @@ def problems_of(found: ErrorDetails, lines: Mapping[Place, int]) -> Iterator[Pro
     shown = "" if value is None or isinstance(value, dict) else repr(value)
     for rule in rules:
         yield Problem(line, _dotted(place), shown, rule)
-
-
-def report(source: str, problems: Sequence[Problem]) -> str:
-    """Write one sentence, or a line for each problem in the order of the file.
-
-    Args:
-        source: Name of the file.
-        problems: At least one.
-    """
-    if len(problems) == 1:
-        return f"{source}, {problems[0]}"
-    lines = [f"  {problem}" for problem in sorted(problems)]
-    return "\n".join([f"{source} has {len(problems)} problems:", *lines])
 
 
 def yaml_lines(text: str) -> tuple[dict[Place, int], tuple[Problem, ...]]:

@@ -133,4 +133,5 @@ FAKE = SimpleNamespace(
     start_ticks=[0],
     fleet=SimpleNamespace(home_id=[0]),
     cohort_names=("2h",),
+    fleet_lines=(),
 )

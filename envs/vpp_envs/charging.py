@@ -26,7 +26,7 @@ class EvOutcome(NamedTuple):
     alone_kw: Tensor  # had the car charged at once, AC [kW]
     driven_kwh: Tensor  # taken from the store by driving [kWh]
     away_kwh: Tensor  # charged elsewhere, on the way [kWh]
-    repair_kwh: Tensor  # written back against rounding, at the top [kWh]
+    repair_kwh: Tensor  # written back against rounding, at the floor or at the top [kWh]
     infeasible_kwh: Tensor  # of the target, out of reach at the plug-in of this step [kWh]
     site_short_kwh: Tensor  # of the target, lost to the site's own load in this step [kWh]
     left_early_kwh: Tensor  # missing to the target of a car that left before it had said [kWh]
@@ -55,7 +55,6 @@ def step_cars(
     params, target_kwh = ev.params, ev.agreement.target_kwh
     power_kw = into_steps(asked_kw, envelope)
     raw_kwh = state.energy_kwh + charged_kwh(power_kw, params, dt_h)
-    energy_kwh = torch.minimum(raw_kwh, params.capacity_kwh)
     alone_kw = charging_at_once_kw(state.alone_kwh, session, ev, dt_h)
     alone_kwh = torch.minimum(
         state.alone_kwh + charged_kwh(alone_kw, params, dt_h), params.capacity_kwh
@@ -66,8 +65,14 @@ def step_cars(
     # While it stays: what the site's load took from it is excused, nothing else.
     plugged = session.hours_left > 0
     after_h = (session.hours_left - dt_h).clamp(min=0.0)
+    promised_kwh = target_kwh - state.excused_kwh
+    # Rounding is written back at once: a day of steps flat-out would make it watt-hours.
+    least_kwh = torch.where(plugged, floor_kwh(promised_kwh, after_h, params), raw_kwh)
+    near = raw_kwh >= least_kwh - tolerance_kwh
+    energy_kwh = torch.where(near, torch.maximum(raw_kwh, least_kwh), raw_kwh)
+    energy_kwh = torch.minimum(energy_kwh, params.capacity_kwh)
     reach_kwh = reachable_kwh(energy_kwh, after_h, params)
-    short_kwh = (target_kwh - state.excused_kwh - reach_kwh).clamp(min=0.0)
+    short_kwh = (promised_kwh - reach_kwh).clamp(min=0.0)
     short_kwh = torch.where(plugged & (short_kwh > tolerance_kwh), short_kwh, none)
     site_short_kwh = torch.where(envelope.site_limited, short_kwh, none)
     excused_kwh = state.excused_kwh + site_short_kwh
@@ -96,11 +101,11 @@ def step_cars(
         torch.where(arrives, infeasible_kwh, excused_kwh),
         torch.where(arrives, torch.maximum(alone_kwh - trip_kwh, home_kwh), alone_kwh),
     )
-    floor_kwh = torch.minimum(ev.agreement.minimum_kwh, state.energy_kwh)
+    minimum_kwh = torch.minimum(ev.agreement.minimum_kwh, state.energy_kwh)
     broken = (
         (missed_kwh > 0)
         | (~envelope.site_limited & (short_kwh > 0))
-        | (plugged & (raw_kwh < floor_kwh - tolerance_kwh))
+        | (plugged & (raw_kwh < minimum_kwh - tolerance_kwh))
         | (raw_kwh > params.capacity_kwh + tolerance_kwh)
         | (~plugged & (power_kw != 0))
         | ((ev.agreement.managed <= 0) & (power_kw < 0))
@@ -111,7 +116,7 @@ def step_cars(
         alone_kw,
         trip_kwh,
         away_kwh,
-        raw_kwh - energy_kwh,
+        (energy_kwh - raw_kwh).abs(),
         infeasible_kwh,
         site_short_kwh,
         left_early_kwh,

@@ -56,17 +56,20 @@ def play(
     """
     env, starts, days = window_env(spec, windows)
     ticks = days * env.scenario.ticks_per_day
-    start_kwh = env.energy_kwh.clone()
+    start_kwh = _stored_kwh(env)
     sums: Totals | None = None
+    ev_cost = torch.zeros(len(starts), dtype=torch.float64)
     kept: list[tuple[Tensor, Totals, Tensor]] = []
     with torch.no_grad():
         for tick in range(ticks):
             scene = scene_of(env)
             set_points = policy.act(scene)
             before_kwh, before_tick = env.energy_kwh, env.tick
+            price = env.moment.price_per_kwh.squeeze(-1)
             env.step_set_points(set_points)
             assert env.last is not None
             totals = env.last[1]
+            ev_cost = ev_cost + totals.ev_kwh * price
             sums = (
                 totals
                 if sums is None
@@ -83,7 +86,9 @@ def play(
             if progress is not None:
                 progress(tick + 1, ticks)
     assert sums is not None
-    frame = _frame(policy, env.scenario, days, starts, sums, start_kwh, env.energy_kwh)
+    gained_kwh = _stored_kwh(env) - start_kwh
+    frame = _frame(policy, env.scenario, days, starts, sums, gained_kwh)
+    frame = frame.assign(**_of_cars(sums, ev_cost)) if env.ev is not None else frame
     return frame, _trace(kept) if kept else None
 
 
@@ -130,6 +135,33 @@ def inventory_value_per_kwh(scenario: Scenario) -> float:
     return scenario.market.price_scale / 1000.0 * float(0.9**0.5)
 
 
+def _stored_kwh(env: FleetVectorEnv) -> Tensor:
+    """Energy in all batteries, and in cars up to their targets, (B,) float64. [kWh]
+
+    What a car holds beyond its target leaves with it.
+    """
+    stored = env.energy_kwh.double().sum(-1)
+    if env.ev is None or env.fleet.ev is None:
+        return stored
+    target_kwh = env.fleet.ev.agreement.target_kwh
+    return stored + torch.minimum(env.ev.energy_kwh, target_kwh).double().sum(-1)
+
+
+def _of_cars(sums: Totals, cost: Tensor) -> dict[str, np.ndarray]:
+    """What happened to the cars of each window, by column (`CAR_COLUMNS`)."""
+    return {
+        "ev_cost": cost.numpy(),
+        "ev_kwh": sums.ev_kwh.numpy(),
+        "ev_discharged_kwh": sums.ev_discharged_kwh.numpy(),
+        "ev_driven_kwh": sums.ev_driven_kwh.numpy(),
+        "ev_infeasible": sums.ev_infeasible.numpy(),
+        "ev_infeasible_kwh": sums.ev_infeasible_kwh.numpy(),
+        "ev_site_short_kwh": sums.ev_site_short_kwh.numpy(),
+        "ev_left_early_kwh": sums.ev_left_early_kwh.numpy(),
+        "ev_missed_kwh": sums.ev_missed_kwh.numpy(),
+    }
+
+
 def _trace(kept: list[tuple[Tensor, Totals, Tensor]]) -> Trace:
     totals = Totals(*(torch.stack(column) for column in zip(*(k[1] for k in kept), strict=True)))
     return Trace(torch.stack([k[0] for k in kept]), totals, torch.stack([k[2] for k in kept]))
@@ -141,11 +173,10 @@ def _frame(
     days: int,
     starts: Tensor,
     sums: Totals,
-    start_kwh: Tensor,
-    end_kwh: Tensor,
+    gained_kwh: Tensor,
 ) -> pd.DataFrame:
     """Book one row a window."""
-    credit = (end_kwh - start_kwh).double().sum(-1) * inventory_value_per_kwh(scenario)
+    credit = gained_kwh * inventory_value_per_kwh(scenario)
     battery = scenario.fleet.battery
     usable_kwh = float(
         (battery.capacity_kwh - scenario.fleet.agreement.reserve_kwh)[

@@ -349,6 +349,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             s.load_pu,
             s.solar_pu,
             None if s.cars is None else EvRows(s.cars.stay, self._rest_h(), s.cars.curve),
+            None if s.export_per_kwh is None else s.export_per_kwh.unsqueeze(-1),
         )
         on_device: Rows = map_columns(tables, lambda table: table.to(self.device))
         return on_device

@@ -9,8 +9,11 @@ from vpp_rl.configuration import compose
 from vpp_rl.training.job import job_from
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+# Tariffs are data that `vpp tariff` reads; no training is composed of them.
 OPTIONS = sorted(
-    (file.parent.name, file.stem) for file in CONFIGS.glob("*/*.yaml") if file.parent != CONFIGS
+    (file.parent.name, file.stem)
+    for file in CONFIGS.glob("*/*.yaml")
+    if file.parent.name != "tariff"
 )
 
 

@@ -156,9 +156,8 @@ def _worth_by_fill(env: FleetVectorEnv) -> np.ndarray:
     scenario = env.scenario
     battery, agreement = scenario.fleet.battery, scenario.fleet.agreement
     usable = battery.capacity_kwh - agreement.reserve_kwh
-    usable_kwh = torch.stack(
-        [usable[scenario.fleet.cohort == index].sum() for index in range(len(scenario.cohorts))]
-    )
+    of_cohort = [usable[scenario.fleet.cohort == c].sum() for c in range(len(scenario.cohorts))]
+    usable_kwh = torch.tensor(of_cohort, dtype=usable.dtype)
     curve = env.tables.curve.cpu().double()
     area = torch.cumulative_trapezoid(curve, dx=1.0 / (curve.shape[-1] - 1), dim=-1)
     worth = torch.nn.functional.pad(area, (1, 0)) * usable_kwh.unsqueeze(-1)

@@ -32,6 +32,11 @@ def read(curve, left_h, need):
     return value_of_need(curve[0], *at, FIRST).item()
 
 
+def half_hour(curve, stay, number):
+    """Value of that many half hours missing at a stay of so many: in the last one's middle."""
+    return read(curve, stay / 2, number / 2 - 0.25 if number > 0 else number / 2)
+
+
 def leftover(prices, eff=EFF):
     """What a kWh left over at the departure is worth: the mean of the cheapest third."""
     return np.sort(prices)[: len(prices) // 3].mean() / eff
@@ -72,7 +77,7 @@ def test_a_needed_kwh_is_worth_the_last_half_hour_that_it_takes(prices):
             expected = cheapest[need - 1]
             if expected < over:
                 continue  # then it charges for later too; see the test by brute force
-            assert read(curve, stay / 2, need / 2) == pytest.approx(expected, abs=1e-5)
+            assert half_hour(curve, stay, need) == pytest.approx(expected, abs=1e-5)
 
 
 @settings(max_examples=12)
@@ -82,7 +87,7 @@ def test_values_are_those_of_trying_everything(prices, discharges, wear):
     for stay in (1, 2, 4, 8, 12, 16):
         expected = brute_force(prices, stay, EFF, wear, discharges)
         for need in range(0, min(stay, 12) + 1, 3 if stay == 12 else 1):  # on the table's points
-            value = read(curve, stay / 2, need / 2)
+            value = half_hour(curve, stay, need)
             assert value == pytest.approx(expected[need], abs=1e-5), (stay, need)
 
 
@@ -143,7 +148,7 @@ def test_stays_and_needs_are_read_between_their_points():
     at = value_of_need(
         curve,
         torch.tensor([[4.0, 5.0, 40.0, 4.0]], dtype=torch.float64),
-        torch.tensor([[1.0, 1.25, 10.0, -1.5]], dtype=torch.float64),
+        torch.tensor([[0.75, 1.0, 9.75, -1.5]], dtype=torch.float64),
         torch.tensor([0, 0, 1, -1]),
     )
     row4, row6 = 6 * 25, 7 * 25  # rows of 4 h and 6 h
@@ -152,6 +157,15 @@ def test_stays_and_needs_are_read_between_their_points():
     assert at[0].tolist() == [row4 + need, (row4 + row6) / 2 + need, last + need, row4 + 4.0]
     assert STAYS_H[6] == 4.0
     assert STAYS_H[11] == 23.5
+
+
+def test_a_part_of_a_half_hour_is_worth_a_whole_one_but_for_the_last_minutes():
+    curve = table(np.linspace(0.1, 1.0, 48))
+    whole = half_hour(curve, 16, 1)
+    assert read(curve, 8.0, 0.25) == pytest.approx(whole)
+    needs = np.linspace(-0.1, 3.0, 100)
+    values = [read(curve, 8.0, need) for need in needs]
+    assert (np.diff(values) >= -1e-9).all()
 
 
 def test_every_tabulated_stay_is_read_at_its_own_row():

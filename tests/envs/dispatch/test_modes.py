@@ -20,20 +20,29 @@ def twice(fleet: Fleet) -> Fleet:
 
 
 @pytest.mark.parametrize("mode", DISPATCH)
-def test_no_action_is_dead(small_spec, mode):
-    env = FleetVectorEnv(small_spec, 4, dispatch=mode, dtype="float64", autoreset_mode="Disabled")
-    present = env.fleet.battery.discharge_kw > 0
+@pytest.mark.parametrize("name", ["small_spec", "car_spec"])
+def test_no_action_is_dead(name, mode, request):
+    spec = request.getfixturevalue(name)
+    env = FleetVectorEnv(spec, 4, dispatch=mode, dtype="float64", autoreset_mode="Disabled")
+    present = {"power": env.fleet.battery.discharge_kw > 0}
+    if env.fleet.ev is not None:
+        present["ev"] = env.fleet.ev.cohort >= 0
 
     def outcome(action):
+        solar = []
         env.reset(seed=5, options={"start_ticks": torch.arange(4) * 288 + NOON})
-        for _ in range(36):
+        for _ in range(36 if env.ev is None else 96):  # until the cars are home
             env.step(action)
-        return torch.cat([env.energy_kwh, env.last[1].solar_kwh.unsqueeze(-1)], -1)
+            solar.append(env.last[1].solar_kwh)
+        cars = [] if env.ev is None else [env.ev.energy_kwh]
+        return torch.cat([env.energy_kwh, *cars, torch.stack(solar, -1)], -1)
 
     still = outcome(np.zeros((4, len(env.action_names))))
     for index, name in enumerate(env.action_names):
-        if name.startswith("home_") and not present[index]:
-            continue  # a home without a battery has nothing to command
+        if name.startswith("home_"):
+            home, device = name.removeprefix("home_").split("/")
+            if not present[device][int(home)]:
+                continue  # a home without the device has nothing to command
         moved = []
         for value in (-1.0, 1.0):
             action = np.zeros((4, len(env.action_names)))

@@ -23,7 +23,9 @@ def stays_of(table: Tensor, zone: str = NEM) -> pd.DataFrame:
     rows = table.numpy()
     arrives = np.argwhere(rows[:, 2, :] > 0)
     tick, driver = arrives[:, 0] + 1, arrives[:, 1]
-    first_end = [np.flatnonzero(rows[t : t + 3000, 1, k]) for t, k in zip(tick, driver, strict=True)]
+    first_end = [
+        np.flatnonzero(rows[t : t + 3000, 1, k]) for t, k in zip(tick, driver, strict=True)
+    ]
     last = np.array([ends[0] if len(ends) else -1 for ends in first_end])
     stamps = pd.date_range(NEW_YEAR, periods=len(rows) + 2000, freq="5min", tz="UTC")
     stamps = stamps.tz_convert(zone).tz_localize(None)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
+from vpp_envs.devices.ev import reachable_kwh
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import map_columns
 from vpp_envs.kernels import serve
@@ -483,3 +484,21 @@ def test_compiled_and_eager_steps_agree(any_spec, dispatch):
         np.testing.assert_allclose(one[0], two[0], atol=1e-6)
         np.testing.assert_allclose(one[1], two[1], rtol=1e-6, atol=1e-9)
         torch.testing.assert_close(held(eager), held(fused), rtol=0, atol=1e-6)
+
+
+def test_every_car_starts_where_its_promise_can_be_kept(hostile_env):
+    """Episodes begin in the middle of stays; at any age of a row."""
+    env = hostile_env(24, dtype="float64", stagger=True)
+    env.reset(seed=0)
+    ev, now = env.fleet.ev, env.moment.ev
+    plugged = now.session.hours_left > 0
+    reach = reachable_kwh(now.state.energy_kwh, now.session.hours_left, ev.params)
+    target = ev.agreement.target_kwh.expand_as(reach)
+    short = (target - reach)[plugged]
+    # Below a tenth of its battery no car starts, above its target neither.
+    assert (short <= 1e-9).all()
+    assert (now.state.energy_kwh >= 0.1 * ev.params.capacity_kwh - 1e-9).all()
+    assert (now.state.energy_kwh <= target + 1e-9).all()
+    torch.testing.assert_close(now.state.energy_kwh[~plugged], target[~plugged])
+    assert (now.state.energy_kwh < target - 1.0)[plugged].double().mean() > 0.3
+    assert 0.2 < plugged.double().mean() < 0.95

@@ -26,7 +26,7 @@ class EvOutcome(NamedTuple):
     alone_kw: Tensor  # had the car charged at once, AC [kW]
     driven_kwh: Tensor  # taken from the store by driving [kWh]
     away_kwh: Tensor  # charged elsewhere, on the way [kWh]
-    repair_kwh: Tensor  # written back against rounding, at the top [kWh]
+    repair_kwh: Tensor  # written back against rounding, at the floor or at the top [kWh]
     infeasible_kwh: Tensor  # of the target, out of reach at the plug-in of this step [kWh]
     site_short_kwh: Tensor  # of the target, lost to the site's own load in this step [kWh]
     left_early_kwh: Tensor  # missing to the target of a car that left before it had said [kWh]
@@ -52,58 +52,25 @@ def step_cars(
         ev: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    params, target_kwh = ev.params, ev.agreement.target_kwh
+    params = ev.params
     power_kw = into_steps(asked_kw, envelope)
     raw_kwh = state.energy_kwh + charged_kwh(power_kw, params, dt_h)
-    energy_kwh = torch.minimum(raw_kwh, params.capacity_kwh)
     alone_kw = charging_at_once_kw(state.alone_kwh, session, ev, dt_h)
     alone_kwh = torch.minimum(
         state.alone_kwh + charged_kwh(alone_kw, params, dt_h), params.capacity_kwh
     )
-    tolerance_kwh = rounding(raw_kwh) * params.capacity_kwh
-    none = torch.zeros_like(raw_kwh)
-
-    # While it stays: what the site's load took from it is excused, nothing else.
-    plugged = session.hours_left > 0
-    after_h = (session.hours_left - dt_h).clamp(min=0.0)
-    reach_kwh = reachable_kwh(energy_kwh, after_h, params)
-    short_kwh = (target_kwh - state.excused_kwh - reach_kwh).clamp(min=0.0)
-    short_kwh = torch.where(plugged & (short_kwh > tolerance_kwh), short_kwh, none)
-    site_short_kwh = torch.where(envelope.site_limited, short_kwh, none)
+    energy_kwh, short_kwh = _stay(raw_kwh, state.excused_kwh, session, ev, dt_h)
+    # What the site's load took from it is excused, nothing else.
+    site_short_kwh = torch.where(envelope.site_limited, short_kwh, torch.zeros_like(short_kwh))
     excused_kwh = state.excused_kwh + site_short_kwh
-
-    # When it leaves: before its word, or on it.
-    leaves = plugged & (session.ends > 0)
-    missing_kwh = (target_kwh - excused_kwh - energy_kwh).clamp(min=0.0)
-    missing_kwh = torch.where(leaves & (missing_kwh > tolerance_kwh), missing_kwh, none)
-    early = after_h > 0.5 * dt_h
-    left_early_kwh = torch.where(early, missing_kwh, none)
-    missed_kwh = missing_kwh - left_early_kwh
-    excused_kwh = torch.where(leaves, none, excused_kwh)
-
-    # When it comes home: emptier, and with a promise of what can still be reached.
-    arrives = session.arrives_h > 0
-    trip_kwh = torch.where(arrives, session.driven_km * params.drive_kwh_per_km, none)
-    home_kwh = torch.where(arrives, _LEAST_ARRIVAL_FILL * params.capacity_kwh, none)
-    left_kwh = torch.where(arrives, energy_kwh - trip_kwh, energy_kwh)
-    away_kwh = torch.where(arrives, (home_kwh - left_kwh).clamp(min=0.0), none)
-    left_kwh = left_kwh + away_kwh
-    arrival_reach_kwh = reachable_kwh(left_kwh, session.arrives_h, params)
-    infeasible_kwh = (target_kwh - arrival_reach_kwh).clamp(min=0.0)
-    infeasible_kwh = torch.where(arrives & (infeasible_kwh > tolerance_kwh), infeasible_kwh, none)
-    after = EvState(
-        left_kwh,
-        torch.where(arrives, infeasible_kwh, excused_kwh),
-        torch.where(arrives, torch.maximum(alone_kwh - trip_kwh, home_kwh), alone_kwh),
-    )
-    floor_kwh = torch.minimum(ev.agreement.minimum_kwh, state.energy_kwh)
+    left_early_kwh, missed_kwh = _leave(energy_kwh, excused_kwh, session, ev, dt_h)
+    none = torch.zeros_like(excused_kwh)
+    stays = EvState(energy_kwh, torch.where(session.ends > 0, none, excused_kwh), alone_kwh)
+    after, trip_kwh, away_kwh, infeasible_kwh = _come_home(stays, session, ev)
     broken = (
         (missed_kwh > 0)
         | (~envelope.site_limited & (short_kwh > 0))
-        | (plugged & (raw_kwh < floor_kwh - tolerance_kwh))
-        | (raw_kwh > params.capacity_kwh + tolerance_kwh)
-        | (~plugged & (power_kw != 0))
-        | ((ev.agreement.managed <= 0) & (power_kw < 0))
+        | _overstepped(power_kw, raw_kwh, state.energy_kwh, session, ev)
     )
     return EvOutcome(
         after,
@@ -111,13 +78,95 @@ def step_cars(
         alone_kw,
         trip_kwh,
         away_kwh,
-        raw_kwh - energy_kwh,
+        (energy_kwh - raw_kwh).abs(),
         infeasible_kwh,
         site_short_kwh,
         left_early_kwh,
         missed_kwh,
         broken,
     )
+
+
+def _stay(
+    raw_kwh: Tensor, excused_kwh: Tensor, session: Session, ev: EvFleet, dt_h: float
+) -> tuple[Tensor, Tensor]:
+    """Energy after the step without rounding, and what of the promise is out of reach since. [kWh]
+
+    Rounding is written back at once: a day of steps flat-out would make it watt-hours.
+    """
+    plugged = session.hours_left > 0
+    after_h = (session.hours_left - dt_h).clamp(min=0.0)
+    promised_kwh = ev.agreement.target_kwh - excused_kwh
+    least_kwh = torch.where(plugged, floor_kwh(promised_kwh, after_h, ev.params), raw_kwh)
+    near = raw_kwh >= least_kwh - _tolerance_kwh(raw_kwh, ev)
+    energy_kwh = torch.where(near, torch.maximum(raw_kwh, least_kwh), raw_kwh)
+    energy_kwh = torch.minimum(energy_kwh, ev.params.capacity_kwh)
+    short_kwh = promised_kwh - reachable_kwh(energy_kwh, after_h, ev.params)
+    return energy_kwh, _counted(short_kwh, plugged, ev)
+
+
+def _leave(
+    energy_kwh: Tensor, excused_kwh: Tensor, session: Session, ev: EvFleet, dt_h: float
+) -> tuple[Tensor, Tensor]:
+    """What is missing to the promise of cars that leave: before their word, and on it. [kWh]"""
+    leaves = (session.hours_left > 0) & (session.ends > 0)
+    missing_kwh = ev.agreement.target_kwh - excused_kwh - energy_kwh
+    missing_kwh = _counted(missing_kwh, leaves, ev)
+    early = session.hours_left > 1.5 * dt_h
+    left_early_kwh = torch.where(early, missing_kwh, torch.zeros_like(missing_kwh))
+    return left_early_kwh, missing_kwh - left_early_kwh
+
+
+def _come_home(
+    state: EvState, session: Session, ev: EvFleet
+) -> tuple[EvState, Tensor, Tensor, Tensor]:
+    """Let cars arrive: emptier, and with a promise of what can still be reached.
+
+    Returns:
+        State; energy taken by the trip; charged on the way; and out of reach at plug-in. [kWh]
+    """
+    params, arrives = ev.params, session.arrives_h > 0
+    none = torch.zeros_like(state.energy_kwh)
+    trip_kwh = torch.where(arrives, session.driven_km * params.drive_kwh_per_km, none)
+    home_kwh = torch.where(arrives, _LEAST_ARRIVAL_FILL * params.capacity_kwh, none)
+    left_kwh = state.energy_kwh - trip_kwh
+    away_kwh = torch.where(arrives, (home_kwh - left_kwh).clamp(min=0.0), none)
+    left_kwh = left_kwh + away_kwh
+    reach_kwh = reachable_kwh(left_kwh, session.arrives_h, params)
+    infeasible_kwh = _counted(ev.agreement.target_kwh - reach_kwh, arrives, ev)
+    alone_kwh = torch.maximum(state.alone_kwh - trip_kwh, home_kwh)
+    after = EvState(
+        left_kwh,
+        torch.where(arrives, infeasible_kwh, state.excused_kwh),
+        torch.where(arrives, alone_kwh, state.alone_kwh),
+    )
+    return after, trip_kwh, away_kwh, infeasible_kwh
+
+
+def _overstepped(
+    power_kw: Tensor, raw_kwh: Tensor, before_kwh: Tensor, session: Session, ev: EvFleet
+) -> Tensor:
+    """Whether a car was served what it may not be, whatever its promise, bool."""
+    plugged = session.hours_left > 0
+    tolerance_kwh = _tolerance_kwh(raw_kwh, ev)
+    minimum_kwh = torch.minimum(ev.agreement.minimum_kwh, before_kwh)
+    return (
+        (plugged & (raw_kwh < minimum_kwh - tolerance_kwh))
+        | (raw_kwh > ev.params.capacity_kwh + tolerance_kwh)
+        | (~plugged & (power_kw != 0))
+        | ((ev.agreement.managed <= 0) & (power_kw < 0))
+    )
+
+
+def _counted(missing_kwh: Tensor, where: Tensor, ev: EvFleet) -> Tensor:
+    """Missing energy of some cars, without what is only rounding. [kWh]"""
+    counts = where & (missing_kwh > _tolerance_kwh(missing_kwh, ev))
+    return torch.where(counts, missing_kwh, torch.zeros_like(missing_kwh))
+
+
+def _tolerance_kwh(like: Tensor, ev: EvFleet) -> Tensor:
+    """What rounding alone may miss, (N,). [kWh]"""
+    return rounding(like) * ev.params.capacity_kwh
 
 
 def first_cars(

@@ -77,6 +77,9 @@ def total(outcome: Outcome, ledger: Ledger, moment: Moment, dt_h: float) -> Tota
         moment: State and signals at the start of the interval.
         dt_h: Length of the interval. [h]
     """
+    repair_kwh = outcome.repair_kwh
+    if outcome.ev is not None:
+        repair_kwh = repair_kwh + outcome.ev.repair_kwh
     return Totals(
         ledger.energy_market.sum(-1),
         ledger.site_passthrough.sum(-1),
@@ -88,7 +91,7 @@ def total(outcome: Outcome, ledger: Ledger, moment: Moment, dt_h: float) -> Tota
         outcome.solar_output_kw.sum(-1, dtype=torch.float64) * dt_h,
         (moment.solar_available_kw - outcome.solar_output_kw).sum(-1, dtype=torch.float64) * dt_h,
         moment.load_kw.sum(-1, dtype=torch.float64) * dt_h,
-        outcome.repair_kwh.sum(-1, dtype=torch.float64),
+        repair_kwh.sum(-1, dtype=torch.float64),
         outcome.below_reserve_kwh.sum(-1, dtype=torch.float64),
         outcome.site_excess_kw.sum(-1, dtype=torch.float64) * dt_h,
         outcome.broken.sum(-1, dtype=torch.float64),

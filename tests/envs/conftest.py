@@ -1,8 +1,21 @@
-import pytest
+"""What the tests of the world share: small scenarios, and cars whose promises are at stake."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+
+from vpp_envs.devices.ev import EvParams
+from vpp_envs.fleet.agreement import EvAgreement
+from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.fleet.sampling import FleetSpec
-from vpp_envs.scenario import ScenarioSpec
+from vpp_envs.scenario import Cars, Scenario, ScenarioSpec, build_scenario
 from vpp_envs.signals.market import MarketSpec
+from vpp_envs.signals.synthetic.driving import Stays, tabulate
+from vpp_envs.vector_env import FleetVectorEnv
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +25,115 @@ def small_spec() -> ScenarioSpec:
         market=MarketSpec(train_days=4, validation_days=4, test_days=4),
         fleet=FleetSpec(homes=8, seed=3, battery_share=0.8),
     )
+
+
+@pytest.fixture(scope="session")
+def car_spec(small_spec: ScenarioSpec) -> ScenarioSpec:
+    """Eight homes, some with a battery and some with a car of either class."""
+    fleet = replace(small_spec.fleet, seed=5, battery_share=0.6, ev_share=0.9, managed_share=0.8)
+    return replace(small_spec, fleet=fleet)
+
+
+@pytest.fixture(scope="session")
+def car_home() -> Callable[..., EvFleet]:
+    """One home with one car, float64: a function of what is special about it."""
+
+    def build(
+        capacity: float = 60.0,
+        charge: float = 10.0,
+        discharge: float = 0.0,
+        least: float = 1.44,
+        eff: float = 0.9,
+        taper: float = 0.95,
+        target: float = 51.0,
+        minimum: float = 0.0,
+        managed: float = 1.0,
+        dtype: torch.dtype = torch.float64,
+    ) -> EvFleet:
+        def columns(*values: float) -> list[torch.Tensor]:
+            return [torch.tensor([value], dtype=dtype) for value in values]
+
+        zero = torch.zeros(1, dtype=torch.int64)
+        return EvFleet(
+            EvParams(*columns(capacity, charge, discharge, least, eff, eff, taper, 0.07, 0.2)),
+            EvAgreement(*columns(target, minimum, managed)),
+            zero,
+            zero if managed else zero - 1,
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def hostile_spec() -> ScenarioSpec:
+    """Homes that `hostile_env` changes: half with a battery, four in five cars managed."""
+    return ScenarioSpec(
+        market=MarketSpec(train_days=10, validation_days=2, test_days=2),
+        fleet=FleetSpec(homes=32, seed=5, battery_share=0.5, ev_share=1.0, managed_share=0.8),
+        episode_days=9,
+    )
+
+
+def random_stays(rng: np.random.Generator, ticks: int) -> Stays:
+    """Stays of one car: minutes to a day and a half, some back to back, some cut short."""
+    arrival, declared, end, km = [], [], [], []
+    tick = int(rng.integers(-100, 30))
+    while tick < ticks:
+        length = int(rng.choice([rng.integers(1, 6), rng.integers(6, 150), rng.integers(100, 450)]))
+        early = rng.random() < 0.15
+        stays = int(rng.integers(1, length + 1)) if early else length
+        arrival.append(tick)
+        declared.append(tick + length)
+        end.append(tick + stays)
+        km.append(float(np.exp(rng.normal(np.log(60.0), 0.9))))
+        tick += stays + (0 if rng.random() < 0.2 else int(rng.integers(1, 70)))
+    return Stays(np.array(arrival), np.array(declared), np.array(end), np.array(km))
+
+
+def hostile_fleet(scenario: Scenario, rng: np.random.Generator) -> Fleet:
+    """The homes of a scenario with a column of stays each, and little power to spare."""
+    fleet, homes = scenario.fleet, len(scenario.fleet.home_id)
+
+    def between(low: float, high: float) -> torch.Tensor:
+        return torch.from_numpy(rng.uniform(low, high, homes))
+
+    ev = fleet.ev
+    capacity, charge = between(15.0, 80.0), between(1.4, 3.7)
+    gives = (ev.params.discharge_kw > 0).double()
+    target = between(0.6, 0.97) * capacity
+    params = ev.params._replace(
+        capacity_kwh=capacity,
+        charge_kw=charge,
+        discharge_kw=gives * charge * between(0.5, 2.0),
+        least_charge_kw=torch.full_like(charge, 1.44),
+        charge_eff=between(0.8, 0.97),
+        discharge_eff=between(0.8, 0.97),
+        taper_fill=between(0.8, 0.98),
+        drive_kwh_per_km=between(0.15, 0.3),
+    )
+    agreement = ev.agreement._replace(
+        target_kwh=target, minimum_kwh=gives * between(0.1, 0.55) * capacity
+    )
+    cars = EvFleet(params, agreement, torch.arange(homes), ev.cohort)
+    site = fleet.agreement._replace(import_limit_kw=between(2.0, 9.0))
+    return fleet._replace(ev=cars, agreement=site, load_mean_kw=between(0.3, 1.5))
+
+
+@pytest.fixture(scope="session")
+def hostile_env(hostile_spec: ScenarioSpec) -> Callable[..., FleetVectorEnv]:
+    """An environment of slow chargers, short stays, long trips and weak connections."""
+
+    def build(
+        rows: int, spec: ScenarioSpec = hostile_spec, seed: int = 0, **arguments: object
+    ) -> FleetVectorEnv:
+        rng = np.random.default_rng(seed)
+        scenario = build_scenario(spec, "train")
+        assert scenario.cars is not None
+        ticks = len(scenario.features)
+        stays = [random_stays(rng, ticks) for _ in scenario.fleet.home_id]
+        cars = Cars(scenario.cars.cohorts, tabulate(stays, ticks), scenario.cars.curve)
+        hostile = replace(scenario, fleet=hostile_fleet(scenario, rng), cars=cars)
+        with mock.patch("vpp_envs.vector_env.build_scenario", return_value=hostile):
+            return FleetVectorEnv(spec, rows, autoreset_mode="Disabled", **arguments)
+
+    return build

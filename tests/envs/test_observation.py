@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from vpp_envs.dispatch.envelope import battery_envelope
+from vpp_envs.dispatch.moment import car_envelope
 from vpp_envs.fleet.fleet import map_columns
 from vpp_envs.observation import (
     CURVE_FILLS,
@@ -136,7 +137,17 @@ def test_the_site_is_described_per_unit_of_the_plant(env, named):
     torch.testing.assert_close(named["fleet/solar"], sun)
 
 
-def test_the_order_of_the_homes_does_not_matter(env):
+@pytest.fixture(scope="module")
+def cars(car_spec):
+    """Homes with batteries and cars, in the evening."""
+    env = FleetVectorEnv(car_spec, 4, dtype="float64")
+    env.reset(seed=6, options={"start_ticks": torch.arange(4) * 288 + 20 * 12})
+    return env
+
+
+@pytest.mark.parametrize("name", ["env", "cars"])
+def test_the_order_of_the_homes_does_not_matter(name, request):
+    env = request.getfixturevalue(name)
     order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
     mixed = map_columns(env.fleet, lambda column: column[order])
     moment = env.moment._replace(
@@ -144,12 +155,61 @@ def test_the_order_of_the_homes_does_not_matter(env):
         load_kw=env.moment.load_kw[:, order],
         solar_available_kw=env.moment.solar_available_kw[:, order],
     )
+    if moment.ev is not None:
+        parts = (
+            type(part)(*(column[:, order] for column in part))
+            for part in (moment.ev.state, moment.ev.session)
+        )
+        moment = moment._replace(
+            ev=moment.ev._replace(**dict(zip(("state", "session"), parts, strict=True)))
+        )
     torch.testing.assert_close(
         fleet_features(moment, mixed, DT_H),
         fleet_features(env.moment, env.fleet, DT_H),
         rtol=1e-12,
         atol=1e-12,
     )
+
+
+def test_cars_are_described_per_unit_of_their_class(cars):
+    features = fleet_features(cars.moment, cars.fleet, DT_H)
+    names = cars.observation_names[-features.shape[-1] :]
+    seen = dict(zip(names, features.unbind(-1), strict=True))
+    moment, ev, fleet = cars.moment.ev, cars.fleet.ev, cars.fleet
+    plugged = (moment.session.hours_left > 0).double()
+    battery_kw = torch.maximum(fleet.battery.charge_kw, fleet.battery.discharge_kw)
+    plant_kw = (battery_kw + ev.params.charge_kw).sum()
+    stored_kw = (ev.params.charge_kw * ev.params.charge_eff).clamp(min=1e-6)
+    due_h = (ev.agreement.target_kwh - moment.state.energy_kwh).clamp(min=0.0) / stored_kw
+    envelope = car_envelope(moment, ev, cars.moment, cars.moment.solar_available_kw, fleet, DT_H)
+    assert 0 < plugged.mean() < 1
+    for index, name in enumerate(cars.scenario.car_names):
+        mine = ev.cohort == index
+        kw = ev.params.charge_kw[mine].sum()
+        torch.testing.assert_close(seen[f"{name}/rated_share"], (kw / plant_kw).expand(4))
+        torch.testing.assert_close(
+            seen[f"{name}/plugged_share"], plugged[:, mine].mean(-1), rtol=1e-6, atol=1e-6
+        )
+        torch.testing.assert_close(seen[f"{name}/low"], envelope.low_kw[:, mine].sum(-1) / kw)
+        torch.testing.assert_close(seen[f"{name}/high"], envelope.high_kw[:, mine].sum(-1) / kw)
+        due = (due_h * plugged * ev.params.charge_kw)[:, mine].sum(-1) / kw
+        parts = ("due_within_2h", "due_2h_to_8h", "due_after_8h")
+        torch.testing.assert_close(sum(seen[f"{name}/{part}"] for part in parts), due)
+        rest = (moment.session.hours_left - due_h).clamp(0.0, 24.0) / 24.0 * plugged
+        above = moment.state.energy_kwh > ev.agreement.target_kwh
+        if not (above & mine).any():
+            torch.testing.assert_close(
+                seen[f"{name}/laxity"], rest[:, mine].mean(-1), rtol=1e-6, atol=1e-6
+            )
+    assert seen["ev_v1g/due_after_8h"].max() > 0
+
+
+def test_hostile_cars_stay_inside_the_bounds(hostile_env):
+    env = hostile_env(4, dtype="float32")
+    env.reset(seed=0, options={"start_ticks": [0, 300, 900, 1500]})
+    for tick in range(60):
+        seen, _, _, _, _ = env.step(torch.full((4, len(env.action_names)), (-1.0) ** tick))
+        assert env.observation_space.contains(seen)
 
 
 def test_nothing_seen_is_beyond_the_bounds_or_not_a_number():

@@ -6,10 +6,13 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
+from vpp_envs.devices.ev import reachable_kwh
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import map_columns
+from vpp_envs.kernels import serve
 from vpp_envs.reward import REWARD_PARTS
 from vpp_envs.scenario import build_scenario
+from vpp_envs.simulator import SetPoints
 from vpp_envs.vector_env import FleetVectorEnv
 
 MODES = tuple(AutoresetMode)
@@ -20,6 +23,42 @@ def day_spec(small_spec):
     return replace(small_spec, episode_days=1)
 
 
+@pytest.fixture(scope="module", params=["batteries", "cars"])
+def any_spec(request, day_spec, car_spec):
+    """What must hold whatever the homes have."""
+    return day_spec if request.param == "batteries" else replace(car_spec, episode_days=1)
+
+
+def held(env):
+    """What batteries and cars hold, (B, N) or (B, 4 N)."""
+    return env.energy_kwh if env.ev is None else torch.cat([env.energy_kwh, *env.ev], -1)
+
+
+def homes_of(tree, pick):
+    """Some homes of a moment, of set-points or of None; what all homes share stays."""
+    moment = {"energy_kwh", "load_kw", "solar_available_kw"}
+    if tree is None or isinstance(tree, torch.Tensor):
+        return None if tree is None else tree[:, pick]
+    fields = tree._asdict()
+    if moment <= fields.keys():
+        fields |= {name: fields[name][:, pick] for name in moment}
+        return type(tree)(**{**fields, "ev": homes_of(fields["ev"], pick)})
+    if "rest_h" in fields:
+        parts = {name: homes_of(fields[name], pick) for name in ("state", "session")}
+        return type(tree)(**{**fields, **parts})
+    return type(tree)(*(homes_of(part, pick) for part in tree))
+
+
+def random_set_points(env, generator=None):
+    """Powers within and beyond what the homes can do."""
+
+    def draw(low, high):
+        shape = env.energy_kwh.shape
+        return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
+
+    return SetPoints(draw(-10, 10), draw(0, 5), None if env.ev is None else draw(-12, 12))
+
+
 def actions(env, tick, rows):
     """The same random command for a row whatever the size of the batch."""
     return np.stack(
@@ -28,18 +67,19 @@ def actions(env, tick, rows):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_row_i_of_a_batch_is_the_single_env_seeded_s_plus_i(day_spec, mode):
-    batch = FleetVectorEnv(day_spec, 3, autoreset_mode=mode, dtype="float64")
-    singles = [FleetVectorEnv(day_spec, 1, autoreset_mode=mode, dtype="float64") for _ in range(3)]
+def test_row_i_of_a_batch_is_the_single_env_seeded_s_plus_i(any_spec, mode):
+    batch = FleetVectorEnv(any_spec, 3, autoreset_mode=mode, dtype="float64")
+    singles = [FleetVectorEnv(any_spec, 1, autoreset_mode=mode, dtype="float64") for _ in range(3)]
     seen, _ = batch.reset(seed=7)
     alone = [single.reset(seed=7 + row)[0] for row, single in enumerate(singles)]
     np.testing.assert_allclose(seen, np.concatenate(alone), rtol=0, atol=1e-6)
-    for tick in range(2 * 288 + 5):  # over two ends of episodes
+    ends = 2 if batch.ev is None else 1  # cars take their time
+    for tick in range(ends * 288 + 5):
         seen, reward, _, truncated, _ = batch.step(actions(batch, tick, range(3)))
         steps = [s.step(actions(s, tick, [row])) for row, s in enumerate(singles)]
         for row, single in enumerate(singles):
             torch.testing.assert_close(
-                batch.energy_kwh[row], single.energy_kwh[0], rtol=0, atol=0 if tick < 1 else 1e-9
+                held(batch)[row], held(single)[0], rtol=0, atol=0 if tick < 1 else 1e-9
             )
         np.testing.assert_allclose(reward, [s[1][0] for s in steps], rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(seen, np.concatenate([s[0] for s in steps]), atol=1e-6)
@@ -50,69 +90,43 @@ def test_row_i_of_a_batch_is_the_single_env_seeded_s_plus_i(day_spec, mode):
                 single.reset()
 
 
-def test_equal_set_points_give_bitwise_equal_states_whatever_the_batch(day_spec):
-    from vpp_envs.simulator import SetPoints
-
-    batch = FleetVectorEnv(day_spec, 4, dtype="float64")
-    single = FleetVectorEnv(day_spec, 1, dtype="float64")
+def test_equal_set_points_give_bitwise_equal_states_whatever_the_batch(any_spec):
+    batch = FleetVectorEnv(any_spec, 4, dtype="float64")
+    single = FleetVectorEnv(any_spec, 1, dtype="float64")
     batch.reset(seed=1)
     single.reset(seed=3)
     generator = torch.Generator().manual_seed(0)
     for _ in range(100):
-        power = 20 * torch.rand(4, 8, generator=generator, dtype=torch.float64) - 10
-        sun = 5 * torch.rand(4, 8, generator=generator, dtype=torch.float64)
-        batch.step_set_points(SetPoints(power, sun))
-        single.step_set_points(SetPoints(power[2:3], sun[2:3]))
-        assert torch.equal(batch.energy_kwh[2:3], single.energy_kwh)
+        asked = random_set_points(batch, generator)
+        batch.step_set_points(asked)
+        single.step_set_points(SetPoints(*(None if part is None else part[2:3] for part in asked)))
+        assert torch.equal(held(batch)[2:3], held(single))
 
 
-def test_permuted_and_sharded_homes_are_the_same_homes(day_spec):
-    from vpp_envs.kernels import serve
-
-    env = FleetVectorEnv(day_spec, 2, dtype="float64")
-    env.reset(seed=2)
+def test_permuted_and_sharded_homes_are_the_same_homes(any_spec):
+    env = FleetVectorEnv(any_spec, 2, dtype="float64")
+    env.reset(seed=2, options={"start_ticks": [200, 400]})
     order = torch.tensor([3, 1, 7, 0, 2, 6, 5, 4])
+    asked = random_set_points(env)
 
-    def part(fleet, pick):
-        return map_columns(fleet, lambda column: column[pick])
+    def served(pick):
+        fleet = map_columns(env.fleet, lambda column: column[pick])
+        energy, ev, totals = serve(homes_of(asked, pick), homes_of(env.moment, pick), fleet, 1 / 12)
+        return torch.stack([energy, *(ev or ())]), totals
 
-    def cut(moment, pick):
-        return moment._replace(
-            energy_kwh=moment.energy_kwh[:, pick],
-            load_kw=moment.load_kw[:, pick],
-            solar_available_kw=moment.solar_available_kw[:, pick],
-        )
-
-    from vpp_envs.simulator import SetPoints
-
-    power = 10 * torch.rand(2, 8, dtype=torch.float64) - 5
-    asked = SetPoints(power, env.moment.solar_available_kw)
-    after, _, totals = serve(asked, env.moment, env.fleet, 1 / 12)
-    mixed, _, mixed_totals = serve(
-        SetPoints(asked.battery_kw[:, order], asked.solar_output_kw[:, order]),
-        cut(env.moment, order),
-        part(env.fleet, order),
-        1 / 12,
-    )
-    assert torch.equal(mixed, after[:, order])
+    whole, totals = served(torch.arange(8))
+    mixed, mixed_totals = served(order)
+    assert torch.equal(mixed, whole[..., order])
     torch.testing.assert_close(tuple(mixed_totals), tuple(totals), rtol=1e-12, atol=1e-12)
-    halves = [
-        serve(
-            SetPoints(asked.battery_kw[:, h], asked.solar_output_kw[:, h]),
-            cut(env.moment, h),
-            part(env.fleet, h),
-            1 / 12,
-        )
-        for h in (torch.arange(4), torch.arange(4, 8))
-    ]
-    assert torch.equal(torch.cat([h[0] for h in halves], -1), after)
-    for whole, first, second in zip(totals, halves[0][2], halves[1][2], strict=True):
-        torch.testing.assert_close(first + second, whole, rtol=1e-12, atol=1e-12)
+    halves = [served(half) for half in (torch.arange(4), torch.arange(4, 8))]
+    assert torch.equal(torch.cat([half[0] for half in halves], -1), whole)
+    for one, first, second in zip(totals, halves[0][1], halves[1][1], strict=True):
+        torch.testing.assert_close(first + second, one, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_ends_of_episodes_follow_the_declared_mode(day_spec, mode):
-    env = FleetVectorEnv(day_spec, 2, autoreset_mode=mode)
+def test_ends_of_episodes_follow_the_declared_mode(any_spec, mode):
+    env = FleetVectorEnv(any_spec, 2, autoreset_mode=mode)
     env.reset(seed=0)
     zero = np.zeros((2, len(env.action_names)), np.float32)
     for _ in range(287):
@@ -139,8 +153,8 @@ def test_ends_of_episodes_follow_the_declared_mode(day_spec, mode):
         assert env.tick[1] == first_tick[1] + 1
 
 
-def test_a_seed_names_a_trajectory_and_a_reset_goes_on_to_the_next(day_spec):
-    env = FleetVectorEnv(day_spec, 2)
+def test_a_seed_names_a_trajectory_and_a_reset_goes_on_to_the_next(any_spec):
+    env = FleetVectorEnv(any_spec, 2)
     first, _ = env.reset(seed=11)
     energy = env.energy_kwh.clone()
     env.reset()
@@ -201,9 +215,9 @@ def zeros(env):
     return np.zeros((env.num_envs, len(env.action_names)), np.float32)
 
 
-def test_the_step_that_restarts_a_row_ignores_its_action_and_pays_nothing(day_spec):
+def test_the_step_that_restarts_a_row_ignores_its_action_and_pays_nothing(any_spec):
     """Next-step autoreset: the row's neighbours are served, the row itself is not."""
-    envs = [FleetVectorEnv(day_spec, 2, autoreset_mode="NextStep") for _ in range(2)]
+    envs = [FleetVectorEnv(any_spec, 2, autoreset_mode="NextStep") for _ in range(2)]
     for env in envs:
         env.reset(seed=[1, 2])
         env.reset(options={"reset_mask": np.array([True, False]), "start_ticks": [287, 0]})
@@ -222,7 +236,7 @@ def test_the_step_that_restarts_a_row_ignores_its_action_and_pays_nothing(day_sp
         assert not truncated.any()
         assert all(part[0] == 0.0 for part in info.values())
     assert outcomes[0][1][1] != outcomes[1][1][1]
-    assert torch.equal(envs[0].energy_kwh[0], envs[1].energy_kwh[0])
+    assert torch.equal(held(envs[0])[0], held(envs[1])[0])
 
 
 @pytest.mark.parametrize(
@@ -248,9 +262,9 @@ def test_episodes_end_when_their_mode_says(day_spec, mode, ends):
         np.testing.assert_allclose(booked, added, rtol=1e-9)
 
 
-def test_the_last_observation_is_what_the_old_episode_showed(day_spec):
-    same = FleetVectorEnv(day_spec, 2, autoreset_mode="SameStep", dtype="float64")
-    still = FleetVectorEnv(day_spec, 2, autoreset_mode="Disabled", dtype="float64")
+def test_the_last_observation_is_what_the_old_episode_showed(any_spec):
+    same = FleetVectorEnv(any_spec, 2, autoreset_mode="SameStep", dtype="float64")
+    still = FleetVectorEnv(any_spec, 2, autoreset_mode="Disabled", dtype="float64")
     same.reset(seed=5)
     still.reset(seed=5)
     for tick in range(288):
@@ -262,27 +276,27 @@ def test_the_last_observation_is_what_the_old_episode_showed(day_spec):
     np.testing.assert_array_equal(seen, still.observation.float().numpy())
 
 
-def test_a_masked_reset_leaves_the_other_rows_as_they_are(day_spec):
-    env = FleetVectorEnv(day_spec, 3, autoreset_mode="Disabled")
+def test_a_masked_reset_leaves_the_other_rows_as_they_are(any_spec):
+    env = FleetVectorEnv(any_spec, 3, autoreset_mode="Disabled")
     env.reset(seed=0)
     for tick in range(10):
         seen, _, _, _, _ = env.step(actions(env, tick, range(3)))
-    energy, tick = env.energy_kwh.clone(), env.tick.clone()
+    before, tick = held(env).clone(), env.tick.clone()
     fresh, _ = env.reset(options={"reset_mask": np.array([False, True, False])})
     for row in (0, 2):
-        assert torch.equal(env.energy_kwh[row], energy[row])
+        assert torch.equal(held(env)[row], before[row])
         assert env.tick[row] == tick[row]
         np.testing.assert_array_equal(fresh[row], seen[row])
     assert env.tick[1] % 288 == 0
-    assert not torch.equal(env.energy_kwh[1], energy[1])
+    assert not torch.equal(held(env)[1], before[1])
 
 
-def test_a_shard_of_the_fleet_is_its_part_of_the_whole(day_spec):
+def test_a_shard_of_the_fleet_is_its_part_of_the_whole(any_spec):
     """Homes are named, not numbered: a machine may play the homes from 4 on alone."""
 
     def shard(first, homes):
-        fleet = replace(day_spec.fleet, first_home=first, homes=homes, duration_h=2.0)
-        return FleetVectorEnv(replace(day_spec, fleet=fleet), 2, dtype="float64")
+        fleet = replace(any_spec.fleet, first_home=first, homes=homes, duration_h=2.0)
+        return FleetVectorEnv(replace(any_spec, fleet=fleet), 2, dtype="float64")
 
     whole, parts = shard(0, 8), (shard(0, 4), shard(4, 4))
     for env in (whole, *parts):
@@ -293,6 +307,9 @@ def test_a_shard_of_the_fleet_is_its_part_of_the_whole(day_spec):
             env.step(action)
         joined = torch.cat([env.energy_kwh for env in parts], -1)
         assert torch.equal(joined, whole.energy_kwh)
+        if whole.ev is not None:
+            cars = torch.cat([env.ev.energy_kwh for env in parts], -1)
+            assert torch.equal(cars, whole.ev.energy_kwh)
         for name in ("energy_market", "wear", "net_kwh", "solar_kwh"):
             both = sum(getattr(env.last[1], name) for env in parts)
             torch.testing.assert_close(both, getattr(whole.last[1], name), rtol=1e-12, atol=1e-12)
@@ -362,8 +379,8 @@ def test_initial_fills_are_uniform_between_reserve_and_top(day_spec):
     assert (counts - 1000).abs().max() < 4.5 * 30  # 10,000 draws in ten bins
 
 
-def test_what_is_not_a_number_counts_as_leave_alone(day_spec):
-    env, other = FleetVectorEnv(day_spec, 2), FleetVectorEnv(day_spec, 2)
+def test_what_is_not_a_number_counts_as_leave_alone(any_spec):
+    env, other = FleetVectorEnv(any_spec, 2), FleetVectorEnv(any_spec, 2)
     env.reset(seed=1)
     other.reset(seed=1)
     odd = np.full((2, len(env.action_names)), np.nan, np.float32)
@@ -390,8 +407,8 @@ def test_actions_of_another_shape_are_refused(day_spec):
             env.step(np.zeros(shape, np.float32))
 
 
-def test_everything_seen_lies_in_the_declared_space(day_spec):
-    env = FleetVectorEnv(day_spec, 3, autoreset_mode="SameStep")
+def test_everything_seen_lies_in_the_declared_space(any_spec):
+    env = FleetVectorEnv(any_spec, 3, autoreset_mode="SameStep")
     seen, _ = env.reset(seed=0)
     for tick in range(300):
         assert env.observation_space.contains(seen)
@@ -437,9 +454,9 @@ def test_a_step_before_the_first_reset_says_so(day_spec):
         env.step(zeros(env))
 
 
-def test_no_action_changes_what_is_left_alone(day_spec):
+def test_no_action_changes_what_is_left_alone(any_spec):
     """The deducted part of the reward does not depend on the action."""
-    envs = [FleetVectorEnv(day_spec, 2, dtype="float64") for _ in range(2)]
+    envs = [FleetVectorEnv(any_spec, 2, dtype="float64") for _ in range(2)]
     for env in envs:
         env.reset(seed=0)
     for tick in range(40):
@@ -451,13 +468,14 @@ def test_no_action_changes_what_is_left_alone(day_spec):
 
 
 @pytest.mark.slow
-def test_compiled_and_eager_steps_agree(small_spec):
+@pytest.mark.parametrize("dispatch", ["value_curve", "cohort_power", "per_device"])
+def test_compiled_and_eager_steps_agree(any_spec, dispatch):
     import shutil
 
     if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
         pytest.skip("torch.compile needs a C++ compiler")
-    eager = FleetVectorEnv(small_spec, 4, dtype="float64")
-    fused = FleetVectorEnv(small_spec, 4, dtype="float64", compile=True)
+    eager = FleetVectorEnv(any_spec, 4, dispatch, dtype="float64")
+    fused = FleetVectorEnv(any_spec, 4, dispatch, dtype="float64", compile=True)
     eager.reset(seed=0)
     fused.reset(seed=0)
     for tick in range(60):
@@ -465,3 +483,22 @@ def test_compiled_and_eager_steps_agree(small_spec):
         two = fused.step(actions(fused, tick, range(4)))
         np.testing.assert_allclose(one[0], two[0], atol=1e-6)
         np.testing.assert_allclose(one[1], two[1], rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(held(eager), held(fused), rtol=0, atol=1e-6)
+
+
+def test_every_car_starts_where_its_promise_can_be_kept(hostile_env):
+    """Episodes begin in the middle of stays; at any age of a row."""
+    env = hostile_env(24, dtype="float64", stagger=True)
+    env.reset(seed=0)
+    ev, now = env.fleet.ev, env.moment.ev
+    plugged = now.session.hours_left > 0
+    reach = reachable_kwh(now.state.energy_kwh, now.session.hours_left, ev.params)
+    target = ev.agreement.target_kwh.expand_as(reach)
+    short = (target - reach)[plugged]
+    # Below a tenth of its battery no car starts, above its target neither.
+    assert (short <= 1e-9).all()
+    assert (now.state.energy_kwh >= 0.1 * ev.params.capacity_kwh - 1e-9).all()
+    assert (now.state.energy_kwh <= target + 1e-9).all()
+    torch.testing.assert_close(now.state.energy_kwh[~plugged], target[~plugged])
+    assert (now.state.energy_kwh < target - 1.0)[plugged].double().mean() > 0.3
+    assert 0.2 < plugged.double().mean() < 0.95

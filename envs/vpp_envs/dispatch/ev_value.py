@@ -138,7 +138,10 @@ def stay_place(left_h: Tensor) -> tuple[Tensor, Tensor]:
 
 def need_place(left_h: Tensor, need_h: Tensor) -> tuple[Tensor, Tensor]:
     """Share of the way to the next point of need, and the point below it, int64, (..., N)."""
-    share = torch.where(need_h > 0, need_h / left_h.clamp(min=1e-6), need_h / 3.0).clamp(-1.0, 1.0)
+    # A part of a half hour is bought like a whole one, as its value would else be half that of what
+    # it is not: values are read in the middle of their half hour, and near the target soon there.
+    read_h = need_h + torch.minimum(3.0 * need_h.clamp(min=0.0), torch.full_like(need_h, 0.25))
+    share = torch.where(need_h > 0, read_h / left_h.clamp(min=1e-6), need_h / 3.0).clamp(-1.0, 1.0)
     at = torch.where(share > 0, 8.0 + share * 16.0, 8.0 + share * 8.0)
     cell = at.floor().clamp(0.0, 23.0)
     return at - cell, cell.to(torch.int64)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from vpp_envs.devices.ev import EvState, Session, charging_clock_h
@@ -36,12 +37,16 @@ class Moment(NamedTuple):
 def allowed_solar_kw(asked_kw: Tensor, moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
     """Solar output that a command allows at this moment, (..., N). [kW]
 
-    What a car must draw counts like the load: no curtailment takes its promise away.
+    What a car must draw counts like the load, and no battery is asked to help out: no curtailment
+    takes the car's promise away.
     """
     load_kw = moment.load_kw
     cars, ev = moment.ev, fleet.ev
     if cars is not None and ev is not None:
-        load_kw = load_kw + ev_range(cars.state, cars.session, ev, dt_h).low_kw.clamp(min=0.0)
+        must_kw = ev_range(cars.state, cars.session, ev, dt_h).low_kw.clamp(min=0.0)
+        low_kw, _ = battery_range(moment.energy_kwh, fleet.battery, fleet.agreement, dt_h)
+        help_kw = torch.where(must_kw > 0, (-low_kw).clamp(min=0.0), torch.zeros_like(low_kw))
+        load_kw = load_kw + must_kw + help_kw
     return solar_ceiling(
         asked_kw,
         moment.solar_available_kw,

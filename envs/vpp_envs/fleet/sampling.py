@@ -142,23 +142,15 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
     # AC rating: lognormal DC size (median 6.8 kW, sigma 0.40) over a DC/AC ratio of 1.2.
     solar_kw = (6.8 * torch.exp(0.40 * bell(Purpose.FLEET_SOLAR_SIZE))).clamp(2.0, 20.0) / 1.2
     solar_kw = torch.where(has_solar, solar_kw, torch.zeros_like(solar_kw))
-    no_limit_kw = solar_kw + battery.discharge_kw + 1.0
-    export_limit_kw = (
-        no_limit_kw
-        if spec.export_limit_kw is None
-        else torch.full_like(solar_kw, spec.export_limit_kw)
-    )
-    import_limit_kw = torch.full_like(solar_kw, spec.import_limit_kw)
-    if spec.export_limit_kw is None:
-        # No limit shall bind: room for the battery on top of the largest base load.
-        import_limit_kw = import_limit_kw + battery.charge_kw
+    load_mean_kw = (0.6 * torch.exp(0.35 * bell(Purpose.FLEET_LOAD_MEAN))).clamp(0.2, 2.0)
+    cars = _sample_cars(spec, home, load_mean_kw) if spec.ev_share > 0 else None
+    import_limit_kw, export_limit_kw = _site_limits(spec, solar_kw, battery, cars)
     agreement = Agreement(
         reserve_kwh,
         import_limit_kw,
         export_limit_kw,
         torch.full_like(solar_kw, spec.homeowner_share),
     )
-    load_mean_kw = (0.6 * torch.exp(0.35 * bell(Purpose.FLEET_LOAD_MEAN))).clamp(0.2, 2.0)
     return Fleet(
         home,
         battery,
@@ -168,13 +160,26 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
         (draw(Purpose.FLEET_LOAD_ARCHETYPE) * LOAD_ARCHETYPES).to(torch.int64),
         agreement,
         duration_class(battery, agreement),
-        _sample_cars(spec, home, import_limit_kw, load_mean_kw) if spec.ev_share > 0 else None,
+        cars,
     )
 
 
-def _sample_cars(
-    spec: FleetSpec, home: Tensor, import_limit_kw: Tensor, load_mean_kw: Tensor
-) -> EvFleet:
+def _site_limits(
+    spec: FleetSpec, solar_kw: Tensor, battery: BatteryParams, cars: EvFleet | None
+) -> tuple[Tensor, Tensor]:
+    """Import and export limit of each home, (N,). [kW]"""
+    import_limit_kw = torch.full_like(solar_kw, spec.import_limit_kw)
+    if spec.export_limit_kw is not None:
+        return import_limit_kw, torch.full_like(solar_kw, spec.export_limit_kw)
+    # No limit shall bind: room for every device on top of the largest base load.
+    import_limit_kw = import_limit_kw + battery.charge_kw
+    export_limit_kw = solar_kw + battery.discharge_kw + 1.0
+    if cars is None:
+        return import_limit_kw, export_limit_kw
+    return import_limit_kw + cars.params.charge_kw, export_limit_kw + cars.params.discharge_kw
+
+
+def _sample_cars(spec: FleetSpec, home: Tensor, load_mean_kw: Tensor) -> EvFleet:
     """Sample cars, chargers and what the drivers agreed to, (N,)."""
 
     def draw(purpose: int) -> Tensor:
@@ -190,7 +195,7 @@ def _sample_cars(
     small = draw(Purpose.FLEET_EV_CHARGER) < _SMALL_CHARGER_SHARE
     charge_kw = torch.where(small, charge_kw.clamp(max=_SMALL_CHARGER_KW), charge_kw)
     # An installer leaves room for the home: only then is the charger's power a promise.
-    room_kw = (import_limit_kw - _BASE_LOAD_Q95 * load_mean_kw).clamp(min=_LEAST_CHARGE_KW)
+    room_kw = (spec.import_limit_kw - _BASE_LOAD_Q95 * load_mean_kw).clamp(min=_LEAST_CHARGE_KW)
     charge_kw = torch.minimum(charge_kw, room_kw)
     gives = (discharge_kw > 0) & (draw(Purpose.FLEET_EV_V2G) < spec.v2g_share)
     managed = draw(Purpose.FLEET_EV_MANAGED) < spec.managed_share

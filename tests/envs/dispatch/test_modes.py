@@ -20,26 +20,35 @@ def twice(fleet: Fleet) -> Fleet:
 
 
 @pytest.mark.parametrize("mode", DISPATCH)
-def test_no_action_is_dead(small_spec, mode):
-    env = FleetVectorEnv(small_spec, 4, dispatch=mode, dtype="float64", autoreset_mode="Disabled")
-    present = env.fleet.battery.discharge_kw > 0
-
-    def outcome(action):
-        env.reset(seed=5, options={"start_ticks": torch.arange(4) * 288 + NOON})
-        for _ in range(36):
-            env.step(action)
-        return torch.cat([env.energy_kwh, env.last[1].solar_kwh.unsqueeze(-1)], -1)
-
-    still = outcome(np.zeros((4, len(env.action_names))))
-    for index, name in enumerate(env.action_names):
-        if name.startswith("home_") and not present[index]:
-            continue  # a home without a battery has nothing to command
-        moved = []
-        for value in (-1.0, 1.0):
-            action = np.zeros((4, len(env.action_names)))
-            action[:, index] = value
-            moved.append(not torch.equal(outcome(action), still))
-        assert any(moved), name
+@pytest.mark.parametrize("homes", ["small_spec", "car_spec"])
+def test_no_action_is_dead(homes, mode, request):
+    """One day of four after the other, each with no command and with each end of each component."""
+    spec = request.getfixturevalue(homes)
+    names = FleetVectorEnv(spec, 1, dispatch=mode).action_names
+    one = np.eye(len(names))
+    commands = np.concatenate([np.zeros((1, len(names))), one, -one])
+    rows = 4 * len(commands)
+    env = FleetVectorEnv(spec, rows, dispatch=mode, dtype="float64", autoreset_mode="Disabled")
+    env.reset(
+        seed=[5] * rows, options={"start_ticks": torch.arange(4).repeat(rows // 4) * 288 + NOON}
+    )
+    seen = []
+    for _ in range(36 if env.ev is None else 96):  # until the cars are home
+        env.step(commands.repeat(4, 0))
+        seen.append(env.last[1].solar_kwh)
+    cars = [] if env.ev is None else [env.ev.energy_kwh]
+    outcome = torch.cat([env.energy_kwh, *cars, torch.stack(seen, -1)], -1)
+    still, *moved = outcome.unflatten(0, (-1, 4)).unbind(0)
+    present = {"power": env.fleet.battery.discharge_kw > 0}
+    if env.fleet.ev is not None:
+        present["ev"] = env.fleet.ev.cohort >= 0
+    for index, name in enumerate(names):
+        if name.startswith("home_"):
+            home, device = name.removeprefix("home_").split("/")
+            if not present[device][int(home)]:
+                continue  # a home without the device has nothing to command
+        ends = (moved[index], moved[index + len(names)])
+        assert any(not torch.equal(end, still) for end in ends), name
 
 
 def test_level_fill_meets_its_target_and_evens_the_fills(small_spec):

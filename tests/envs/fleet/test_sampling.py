@@ -7,6 +7,7 @@ import torch
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, duration_class
 from vpp_envs.fleet.sampling import (
+    CARS,
     LOAD_ARCHETYPES,
     PRODUCTS,
     SOLAR_ARCHETYPES,
@@ -167,6 +168,77 @@ def test_without_a_limit_no_limit_binds():
     most_out = fleet.solar_kw + fleet.battery.discharge_kw
     assert (fleet.agreement.export_limit_kw > most_out).all()
     assert (fleet.agreement.import_limit_kw >= 14.5 + fleet.battery.charge_kw).all()
+
+
+def test_without_a_limit_no_limit_binds_a_car_either():
+    fleet = sample_fleet(FleetSpec(homes=500, export_limit_kw=None, ev_share=1.0))
+    ev = fleet.ev.params
+    most_out = fleet.solar_kw + fleet.battery.discharge_kw + ev.discharge_kw
+    assert (fleet.agreement.export_limit_kw > most_out).all()
+    room = fleet.agreement.import_limit_kw - fleet.battery.charge_kw - ev.charge_kw
+    assert (room >= 14.5 - 1e-9).all()
+
+
+@pytest.fixture(scope="module")
+def cars():
+    return sample_fleet(FleetSpec(homes=20_000, seed=2, ev_share=0.6, managed_share=0.9))
+
+
+def test_cars_chargers_and_promises_are_such_as_are_said(cars):
+    params, agreement = cars.ev.params, cars.ev.agreement
+    present = params.charge_kw > 0
+    assert present.double().mean().item() == pytest.approx(0.6, abs=0.012)
+    models = {row[1] for row in CARS}
+    assert set(params.capacity_kwh[present].tolist()) == models
+    leaf = (params.capacity_kwh == 37.5)[present].double().mean()
+    assert leaf.item() == pytest.approx(0.10, abs=0.01)
+    small = params.charge_kw[params.capacity_kwh == 68.0] <= 7.2
+    assert small.double().mean().item() == pytest.approx(0.5, abs=0.03)
+    gives = params.discharge_kw > 0
+    can = (params.capacity_kwh != 68.0) & (params.capacity_kwh != 65.0)
+    can = can & (params.capacity_kwh != 81.0) & present & (agreement.managed > 0)
+    assert gives[can].double().mean().item() == pytest.approx(0.5, abs=0.02)
+    assert not gives[~can].any()
+    assert agreement.managed[present].mean().item() == pytest.approx(0.9, abs=0.01)
+    target = (agreement.target_kwh / params.capacity_kwh)[present]
+    assert target.mean().item() == pytest.approx(0.85, abs=0.002)
+    assert 0.80 - 1e-9 <= target.min() < target.max() <= 0.90 + 1e-9
+    minimum = (agreement.minimum_kwh / params.capacity_kwh)[gives]
+    assert minimum.mean().item() == pytest.approx(0.405, abs=0.01)  # 0.40 before it is cut at 0.2
+    assert (agreement.minimum_kwh[~gives] == 0).all()
+    assert (agreement.target_kwh >= agreement.minimum_kwh).all()
+
+
+def test_a_charger_leaves_room_for_the_home(cars):
+    room = 14.5 - 3.5 * cars.load_mean_kw
+    assert (cars.ev.params.charge_kw <= room.clamp(min=1.44) + 1e-9).all()
+
+
+def test_a_home_without_a_car_has_harmless_cars_numbers(cars):
+    absent = cars.ev.params.charge_kw == 0
+    plain = {name: column[absent].unique() for name, column in cars.ev.params._asdict().items()}
+    ones = {"capacity_kwh", "charge_eff", "discharge_eff", "taper_fill"}
+    for name, values in plain.items():
+        assert values.tolist() == [1.0 if name in ones else 0.0], name
+    for column in cars.ev.agreement:
+        assert (column[absent] == 0).all()
+    assert (cars.ev.cohort[absent] == -1).all()
+
+
+def test_classes_of_cars_are_those_that_give_back_and_those_that_do_not(cars):
+    ev = cars.ev
+    managed = (ev.params.charge_kw > 0) & (ev.agreement.managed > 0)
+    expected = torch.where(managed, (ev.params.discharge_kw > 0).to(torch.int64), -1)
+    assert torch.equal(ev.cohort, expected)
+
+
+def test_cars_change_nothing_else_about_a_home():
+    with_cars = sample_fleet(FleetSpec(homes=50, ev_share=0.5))
+    without = sample_fleet(FleetSpec(homes=50))
+    assert without.ev is None
+    assert columns(with_cars._replace(ev=None)).keys() == columns(without).keys()
+    for name, column in columns(without).items():
+        assert torch.equal(column, columns(with_cars)[name]), name
 
 
 def test_casting_changes_precision_and_nothing_else():

@@ -23,6 +23,7 @@ from vpp_envs.fleet.cohorts import BATTERY_COHORTS, Cohort, EvCohort, duration_c
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.forecast.protocol import NODE_WEIGHTS
 from vpp_envs.observation import Signals, fleet_features, observe, signal_features
+from vpp_envs.simulator import SetPoints
 from vpp_rl.agents.network import PolicyNetwork
 from vpp_rl.export.cars import Cars
 from vpp_rl.export.columns import columns_of
@@ -154,15 +155,9 @@ class Controller(nn.Module):
         # envelope would charge a full battery for ever.
         valid = inside.all(0) & (columns[10] <= columns[4])
         cars = self.cars
-        ev: EvFleet | None = None
-        ev_moment: EvMoment | None = None
         if cars is not None:
-            own = columns[13:]
-            valid = valid & cars.consistent(own)
-            ev = cars.fleet(own, valid)
-            known = torch.jit._unwrap_optional(car_curve)
-            ev_moment = cars.moment(own, valid, ev, signals[4], known)
-        fleet, moment = self._read(columns, valid, signals, curve, ev, ev_moment)
+            valid = valid & cars.consistent(columns[13:])
+        fleet, moment = self._read(columns, valid, signals, curve, car_curve)
         part = signal_features(
             Signals(
                 signals[0],
@@ -182,35 +177,39 @@ class Controller(nn.Module):
             set_points = value_curve(action, moment, fleet, self.dt_h)
         else:
             set_points = cohort_power(action, moment, fleet, self.dt_h)
-        solar_kw = set_points.solar_output_kw
+        # A home that is left alone keeps its solar output, which takes no more than its rating.
+        rating_kw = torch.where(inside[3], columns[3], self.unknown_kw)
+        return self._answer(set_points, moment, fleet, valid, rating_kw)
+
+    def _answer(
+        self, asked: SetPoints, moment: Moment, fleet: Fleet, valid: Tensor, rating_kw: Tensor
+    ) -> Tensor:
+        """Bring set-points into the envelopes, and write them column by column."""
+        solar_kw, battery_kw = asked.solar_output_kw, asked.battery_kw
         site_kw = moment.load_kw - solar_kw
-        battery_kw = set_points.battery_kw
-        ev_part: list[Tensor] = []
-        ev_kw = set_points.ev_kw
-        if ev is not None and ev_moment is not None and ev_kw is not None:
-            around = car_envelope(ev_moment, ev, moment, solar_kw, fleet, self.dt_h)
+        of_cars: list[Tensor] = []
+        evs, ev, ev_kw = moment.ev, fleet.ev, asked.ev_kw
+        if evs is not None and ev is not None and ev_kw is not None:
+            around = car_envelope(evs, ev, moment, solar_kw, fleet, self.dt_h)
             # No charger runs at less than its least power: the battery makes room for what does.
             ev_kw = into_steps(ev_kw, around)
             site_kw = site_kw + ev_kw
-            ev_part = [ev_kw, around.low_kw, around.high_kw]
+            of_cars = [ev_kw, around.low_kw, around.high_kw]
         envelope = battery_envelope(
             moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, self.dt_h
         )
-        if len(ev_part) > 0:
+        if len(of_cars) > 0:
             battery_kw = torch.minimum(torch.maximum(battery_kw, envelope.low_kw), envelope.high_kw)
         alone_kw = neutral(envelope.low_kw, envelope.high_kw)
-        # A home that is left alone keeps its solar output, which takes no more than its rating.
-        rating_kw = torch.where(inside[3], columns[3], self.unknown_kw)
-        curtailed = solar_kw < moment.solar_available_kw
         answer = [
             torch.where(fleet.cohort < 0, alone_kw, battery_kw),
-            torch.where(curtailed, solar_kw, rating_kw),
+            torch.where(solar_kw < moment.solar_available_kw, solar_kw, rating_kw),
             envelope.low_kw,
             envelope.high_kw,
-            valid.to(telemetry.dtype),
+            valid.to(solar_kw.dtype),
         ]
         # Not 0, which would stop the charging of a car that nobody knows.
-        answer += [torch.where(valid, part, self.unknown_kw) for part in ev_part]
+        answer += [torch.where(valid, part, self.unknown_kw) for part in of_cars]
         return torch.stack(answer, -1)
 
     def _read(
@@ -219,8 +218,7 @@ class Controller(nn.Module):
         valid: Tensor,
         signals: Tensor,
         curve: Tensor,
-        ev: EvFleet | None,
-        ev_moment: EvMoment | None,
+        car_curve: Tensor | None,
     ) -> tuple[Fleet, Moment]:
         """Take the columns apart, (13, N) or (26, N).
 
@@ -248,6 +246,14 @@ class Controller(nn.Module):
         cohort = self.cohort_of_class.index_select(
             0, torch.where(duration < 0, torch.full_like(duration, last), duration)
         )
+        cars = self.cars
+        ev: EvFleet | None = None
+        evs: EvMoment | None = None
+        if cars is not None:
+            if car_curve is None:  # a policy that knows classes of cars refuses what follows
+                car_curve = torch.zeros(0, 12, 25, dtype=curve.dtype, device=curve.device)
+            ev = cars.fleet(columns[13:], valid)
+            evs = cars.moment(columns[13:], valid, ev, signals[4], car_curve)
         fleet = Fleet(
             index,
             battery,
@@ -265,6 +271,6 @@ class Controller(nn.Module):
             torch.where(valid, columns[2], zero),
             (signals[0] / 1000.0).reshape(1),
             curve,
-            ev_moment,
+            evs,
         )
         return fleet, moment

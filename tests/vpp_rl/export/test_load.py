@@ -66,30 +66,37 @@ def test_the_exported_controller_gives_what_the_environment_serves(exported, spl
             table = controller.dispatch(telemetry_of(env, row), signals_of(env, row, controller))
             assert table.valid.all()
             power_kw = served.battery_kw[row].numpy()
-            # Powers of 10 kW in float32, whose sums run in another order: 2e-5 is 2e-6 of them. A
-            # target of 100 kW and more is one of cohort_power, and one home takes what it is off.
-            atol = 2e-5 if env.fleet.ev is None else 1e-4
+            floor = on_floor(table)
+            # Powers of 10 kW in float32, whose sums run in another order: 2e-5 is 2e-6 of them.
+            atol = 2e-5 if env.fleet.ev is None else 1e-3
             np.testing.assert_allclose(table.battery_kw[known], power_kw[known], atol=atol)
             available_kw = env.moment.solar_available_kw[row].numpy()
             solar_kw = np.minimum(table.solar_limit_kw, available_kw)
-            np.testing.assert_allclose(solar_kw, wanted.solar_output_kw[row], atol=atol)
+            np.testing.assert_allclose(solar_kw, wanted.solar_output_kw[row], atol=1e-4)
             if served.ev is not None:
                 excused += int((env.moment.ev.state.excused_kwh[row] > 0).sum())
-                compare_cars(table, wanted.ev_kw[row], served.ev.power_kw[row], env.dispatch)
+                ev_kw = served.ev.power_kw[row].numpy()
+                np.testing.assert_allclose(table.ev_kw, ev_kw, atol=1e-3)
+            # In the other mode a target takes cars on their floors into its sum, and asks powers at
+            # which no charger runs.
+            if served.ev is not None and env.dispatch == "value_curve":
+                np.testing.assert_allclose(table.ev_kw[~floor], ev_kw[~floor], atol=1e-5)
+                np.testing.assert_allclose(table.ev_kw, wanted.ev_kw[row], atol=1e-3)
+                battery = known & ~floor
+                np.testing.assert_allclose(table.battery_kw[battery], power_kw[battery], atol=2e-5)
         env.step_set_points(wanted)
     assert (excused > 0) == (env.fleet.ev is not None)
 
 
-def compare_cars(table, wanted_kw, served_kw, dispatch):
-    """Hold the set-points of the cars against those of the environment."""
-    # On its floor a car charges by what is missing to its promise, which the environment remembers
-    # and a served controller computes anew: in float32 that is off by 1e-4 of 60 kWh. Elsewhere a
-    # value curve gives what the environment does; a target takes the car on its floor into its sum.
-    np.testing.assert_allclose(table.ev_kw, served_kw, atol=3e-4)
-    if dispatch == "value_curve":  # the other mode asks powers at which no charger runs, too
-        np.testing.assert_allclose(table.ev_kw, wanted_kw, atol=3e-4)
-        floor = (table.ev_low_kw > 0) & (table.ev_kw <= table.ev_low_kw + 1e-3)
-        np.testing.assert_allclose(table.ev_kw[~floor], served_kw[~floor], atol=1e-5)
+def on_floor(table):
+    """Homes whose car charges by what is missing to its promise.
+
+    The environment remembers the promise, a served controller computes it anew; in float32 the two
+    are off by up to 1e-4 of 60 kWh, which is 1e-3 kW for an interval.
+    """
+    if table.ev_kw is None:
+        return np.zeros(len(table.valid), bool)
+    return (table.ev_low_kw > 0) & (table.ev_kw <= table.ev_low_kw + 1e-3)
 
 
 def test_a_battery_of_an_unknown_class_is_left_alone(exported, draw):
@@ -121,6 +128,14 @@ def test_a_car_of_an_unknown_class_charges_at_once(make_run, with_cars, draw, tm
     assert (known.ev_kw[gives_back] > 0).sum() > 20
     assert (known.ev_low_kw[gives_back] < 0).sum() > 20
     assert (known.ev_kw == 0).sum() > 20  # the others wait for a better price
+
+
+def test_cars_are_not_forgotten_where_their_table_is_missing(exported_with_cars, draw):
+    controller = controller_of(exported_with_cars[2].parent)[0]
+    telemetry, signals = draw(5, exported_with_cars[0])
+    vector, nodes = signal_tensors(signals, 48, 11)
+    with pytest.raises(RuntimeError):
+        controller(telemetry, vector, nodes, controller.curves(nodes))
 
 
 def test_homes_without_cars_are_served_by_a_controller_that_knows_cars(exported_with_cars, draw):

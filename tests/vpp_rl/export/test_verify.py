@@ -70,7 +70,7 @@ def test_a_set_point_that_differs_from_its_golden_pair_is_found_out(artifact, wr
 @pytest.mark.parametrize("cars", [False, True])
 def test_gaps_are_few_and_of_every_kind(cars):
     generator = torch.Generator().manual_seed(0)
-    fleet = random_fleet(20_000, generator, cars)
+    fleet = random_fleet(40_000, generator, cars)
     spoiled = with_gaps(fleet, generator)
     gaps = ~((spoiled == fleet).all(-1))
     assert 0.015 < gaps.double().mean() < 0.025

@@ -260,6 +260,18 @@ def _unknown_key(config_name: str, key: str, keys: Sequence[str]) -> str:
     )
 
 
+def override_value(text: str) -> Any:  # noqa: ANN401 - any value may be written
+    """Return the value of one override, such as ``None`` for ``agent.seconds=null``.
+
+    Raises:
+        InputError: It cannot be read, or holds several values.
+    """
+    override = _parse(text)
+    if isinstance(override, str):
+        raise InputError(override)
+    return override.value()
+
+
 def resolved(cfg: DictConfig) -> dict[str, Any]:
     """A composed configuration as plain values, as a run's ``config.json`` holds it.
 

@@ -1,18 +1,20 @@
 """Run a policy over windows of unseen days and homes, and book what it earned."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from vpp_envs.devices.ev import EvState
 from vpp_envs.dispatch.value_curve import usable_fill
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario
 from vpp_envs.transition import Totals
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.policy import Policy, scene_of
+from vpp_rl.stays import stay_costs
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Trace:
 
     tick: Tensor  # (T,)
     totals: Totals  # (T,) each
-    fill: Tensor  # usable fill of each home at the start of each tick, (T, N)
+    fill: Tensor  # usable fill of each home, of its car where no home has a battery, (T, N)
 
 
 def play(
@@ -56,17 +58,22 @@ def play(
     """
     env, starts, days = window_env(spec, windows)
     ticks = days * env.scenario.ticks_per_day
-    start_kwh = env.energy_kwh.clone()
+    start_kwh = _stored_kwh(env)
     sums: Totals | None = None
+    ev_cost = torch.zeros(len(starts), dtype=torch.float64)
+    cars = _Cars()
     kept: list[tuple[Tensor, Totals, Tensor]] = []
     with torch.no_grad():
         for tick in range(ticks):
             scene = scene_of(env)
             set_points = policy.act(scene)
-            before_kwh, before_tick = env.energy_kwh, env.tick
+            before_kwh, before_cars, before_tick = env.energy_kwh, env.ev, env.tick
+            cars.append(env)
+            price = env.moment.price_per_kwh.squeeze(-1)
             env.step_set_points(set_points)
             assert env.last is not None
             totals = env.last[1]
+            ev_cost = ev_cost + totals.ev_kwh * price
             sums = (
                 totals
                 if sums is None
@@ -77,13 +84,16 @@ def play(
                     (
                         before_tick[trace_row],
                         Totals(*(t[trace_row] for t in totals)),
-                        usable_fill(before_kwh[trace_row], env.fleet),
+                        _fill(before_kwh[trace_row], before_cars, trace_row, env),
                     )
                 )
             if progress is not None:
                 progress(tick + 1, ticks)
     assert sums is not None
-    frame = _frame(policy, env.scenario, days, starts, sums, start_kwh, env.energy_kwh)
+    gained_kwh = _stored_kwh(env) - start_kwh
+    frame = _frame(policy, env.scenario, days, starts, sums, gained_kwh)
+    if env.ev is not None:
+        frame = frame.assign(**_of_cars(sums, ev_cost), **cars.stays(env))
     return frame, _trace(kept) if kept else None
 
 
@@ -125,9 +135,85 @@ def inventory_value_per_kwh(scenario: Scenario) -> float:
     """Credit for a kWh left in store at the end of a window, against one there at its start.
 
     The market's typical price, the median |price| of its training days, after discharging
-    losses: an accounting convention, the same for every policy and bound. [currency/kWh]
+    losses: an accounting convention, the same for every policy and bound. Behind a tariff, whose
+    typical price is that of its dear hours, what buying it back costs in a cheap hour.
+    [currency/kWh]
     """
-    return scenario.market.price_scale / 1000.0 * float(0.9**0.5)
+    per_mwh = scenario.market.price_scale
+    if scenario.export_per_kwh is not None:
+        per_mwh = float(scenario.market.price_per_mwh.quantile(0.1))
+    return per_mwh / 1000.0 * float(0.9**0.5)
+
+
+def _fill(energy_kwh: Tensor, cars: EvState | None, row: int, env: FleetVectorEnv) -> Tensor:
+    """Fill of each home's battery, or of its car where no home has a battery, (N,)."""
+    fleet = env.fleet
+    if cars is None or fleet.ev is None or bool((fleet.battery.discharge_kw > 0).any()):
+        return usable_fill(energy_kwh, fleet)
+    return cars.energy_kwh[row] / fleet.ev.params.capacity_kwh
+
+
+def _stored_kwh(env: FleetVectorEnv) -> Tensor:
+    """Energy in all batteries, and in cars up to their targets, (B,) float64. [kWh]
+
+    What a car holds beyond its target leaves with it.
+    """
+    stored = env.energy_kwh.double().sum(-1)
+    if env.ev is None or env.fleet.ev is None:
+        return stored
+    target_kwh = env.fleet.ev.agreement.target_kwh
+    return stored + torch.minimum(env.ev.energy_kwh, target_kwh).double().sum(-1)
+
+
+def _of_cars(sums: Totals, cost: Tensor) -> dict[str, np.ndarray]:
+    """What happened to the cars of each window, by column (`CAR_COLUMNS`)."""
+    return {
+        "ev_cost": cost.numpy(),
+        "ev_kwh": sums.ev_kwh.numpy(),
+        "ev_discharged_kwh": sums.ev_discharged_kwh.numpy(),
+        "ev_driven_kwh": sums.ev_driven_kwh.numpy(),
+        "ev_away_kwh": sums.ev_away_kwh.numpy(),
+        "ev_infeasible": sums.ev_infeasible.numpy(),
+        "ev_infeasible_kwh": sums.ev_infeasible_kwh.numpy(),
+        "ev_site_short_kwh": sums.ev_site_short_kwh.numpy(),
+        "ev_left_early_kwh": sums.ev_left_early_kwh.numpy(),
+        "ev_missed_kwh": sums.ev_missed_kwh.numpy(),
+    }
+
+
+@dataclass
+class _Cars:
+    """Energies, stays and prices of the cars by interval, kept while a window is played."""
+
+    energy_kwh: list[Tensor] = field(default_factory=list)
+    ticks_left: list[Tensor] = field(default_factory=list)
+    price_per_kwh: list[Tensor] = field(default_factory=list)
+
+    def append(self, env: FleetVectorEnv) -> None:
+        """Keep what an interval begins with."""
+        cars = env.moment.ev
+        if cars is None:
+            return
+        self.energy_kwh.append(cars.state.energy_kwh)
+        self.ticks_left.append((cars.session.hours_left / env.scenario.dt_h).round())
+        self.price_per_kwh.append(env.moment.price_per_kwh.squeeze(-1))
+
+    def stays(self, env: FleetVectorEnv) -> dict[str, np.ndarray]:
+        """Costs of the stays of each window, by column."""
+        assert env.ev is not None
+        assert env.fleet.ev is not None
+        costs = stay_costs(
+            torch.stack([*self.energy_kwh, env.ev.energy_kwh]),
+            torch.stack(self.ticks_left),
+            torch.stack(self.price_per_kwh),
+            env.fleet.ev,
+            env.scenario.dt_h,
+        )
+        return {
+            "ev_stays": costs.stays,
+            "ev_stay_cost": costs.cost,
+            "ev_stay_optimum": costs.optimum,
+        }
 
 
 def _trace(kept: list[tuple[Tensor, Totals, Tensor]]) -> Trace:
@@ -141,11 +227,10 @@ def _frame(
     days: int,
     starts: Tensor,
     sums: Totals,
-    start_kwh: Tensor,
-    end_kwh: Tensor,
+    gained_kwh: Tensor,
 ) -> pd.DataFrame:
     """Book one row a window."""
-    credit = (end_kwh - start_kwh).double().sum(-1) * inventory_value_per_kwh(scenario)
+    credit = gained_kwh * inventory_value_per_kwh(scenario)
     battery = scenario.fleet.battery
     usable_kwh = float(
         (battery.capacity_kwh - scenario.fleet.agreement.reserve_kwh)[
@@ -169,6 +254,8 @@ def _frame(
             "inventory_credit": credit.numpy(),
             "throughput_kwh": sums.discharged_kwh.numpy(),
             "capacity_kwh": usable_kwh,
+            "solar_kwh": sums.solar_kwh.numpy(),
+            "curtailed_kwh": sums.curtailed_kwh.numpy(),
             "broken_agreements": sums.broken.numpy().astype(int),
             "site_limit_kwh": sums.site_excess_kwh.numpy(),
             "train_s": np.nan,

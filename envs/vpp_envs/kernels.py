@@ -34,6 +34,7 @@ class Rows(NamedTuple):
     load_pu: Tensor  # (B, K)
     solar_pu: Tensor  # (B, K)
     ev: EvRows | None = None  # none: no home has a car
+    export_per_kwh: Tensor | None = None  # (B, 1); none: the price, as on a wholesale market
 
 
 class Played(NamedTuple):
@@ -158,6 +159,9 @@ def rows_at(tables: Rows, tick: Tensor, dtype: torch.dtype) -> Rows:
         tables.load_pu.index_select(0, tick).to(dtype),
         tables.solar_pu.index_select(0, tick).to(dtype),
         ev,
+        None
+        if tables.export_per_kwh is None
+        else tables.export_per_kwh.index_select(0, tick).to(dtype),
     )
 
 
@@ -177,4 +181,5 @@ def moment_of(
         rows.price_per_kwh,
         rows.curve,
         cars,
+        rows.export_per_kwh,
     )

@@ -180,12 +180,15 @@ def observe(signal_part: Tensor, fleet_part: Tensor) -> Tensor:
     return both.clamp(-10.0, 10.0)
 
 
-def feature_names(cohorts: tuple[str, ...], cars: tuple[str, ...] = ()) -> tuple[str, ...]:
+def feature_names(
+    cohorts: tuple[str, ...], cars: tuple[str, ...] = (), retail: bool = False
+) -> tuple[str, ...]:
     """Names of all features in order: the first column of the observation's table.
 
     Args:
         cohorts: Battery cohorts present.
         cars: Classes of cars present.
+        retail: Whether the homes stand behind a tariff, with a price of its own for export.
     """
     names = [
         "price/now",
@@ -203,6 +206,7 @@ def feature_names(cohorts: tuple[str, ...], cars: tuple[str, ...] = ()) -> tuple
     names += [f"price/spread_{(lead + 1) / 2:g}h" for lead in SPREAD_LEADS]
     names += [f"{c}/value_at_{fill:g}" for c in cohorts for fill in CURVE_FILLS]
     names += [f"{c}/price_over_value_at_{fill:g}" for c in cohorts for fill in CURVE_FILLS]
+    names += ["price/export"] if retail else []
     names += ["fleet/load", "fleet/solar"]
     for cohort in cohorts:
         names += [

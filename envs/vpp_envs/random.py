@@ -52,6 +52,7 @@ class Purpose:
     FLEET_EV_TARGET = 122
     FLEET_EV_MINIMUM = 123
     FLEET_EV_ARCHETYPE = 124
+    FLEET_SPLIT = 125
 
     PRICE_SLOW = 200
     PRICE_FAST = 201
@@ -78,6 +79,10 @@ class Purpose:
     DRIVE_PLUG_IN = 504
     DRIVE_EARLY = 505
     DRIVE_EARLY_BY = 506
+
+    RANDOM_PRICE_LEVEL = 600
+    RANDOM_SPIKES = 601
+    RANDOM_FORECAST_SKILL = 602
 
 
 def draw_bits(

@@ -2,7 +2,11 @@
 
 import gymnasium as gym
 
-ENVIRONMENTS: dict[str, str] = {"vpp/NemArbitrage-v0": "nem_arbitrage"}
+ENVIRONMENTS: dict[str, str] = {
+    "vpp/NemArbitrage-v0": "nem_arbitrage",
+    "vpp/EvHomes-v0": "ev_homes",
+    "vpp/SolarHomes-v0": "solar_homes",
+}
 
 
 def register_environments() -> None:

@@ -63,6 +63,7 @@ def advance(
         moment.price_per_kwh * 1000.0,
         fleet,
         dt_h,
+        None if moment.export_per_kwh is None else moment.export_per_kwh * 1000.0,
     )
     return outcome, ledger
 

@@ -19,6 +19,7 @@ from vpp_envs.kernels import EvRows, Played, Rows, kernels
 from vpp_envs.observation import OBSERVATION_LIMIT
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.reward import REWARD_PARTS, reward_parts
+from vpp_envs.saved_state import plain, restored
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario, scenario_spec
 from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
@@ -27,6 +28,12 @@ from vpp_envs.transition import Totals
 # Observations, rewards, terminated, truncated, infos; a row each.
 Stepped = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# All that the next step depends on, beside the arguments of the constructor. What is seen belongs
+# to it, because a compiled look alone may differ in the last bit from the one inside a step.
+_STATE = (
+    *("_seeds", "_seeded", "_episodes", "tick", "_age", "_length", "_ended", "_return"),
+    *("energy_kwh", "ev", "moment", "observation"),
+)
 
 
 class FleetVectorEnv(VectorEnv[Any, Any, Any]):
@@ -337,7 +344,8 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
     def _first_days(self) -> Tensor:
         """Start ticks from which an episode stays inside the split."""
         days = self.scenario.start_ticks
-        return days[: len(days) - self.scenario.spec.episode_days + 1]
+        days = days[: len(days) - self.scenario.spec.episode_days + 1]
+        return self.scenario.market.in_every_copy(days)
 
     def _load_tables(self) -> Rows:
         """Tables of the scenario as they are: a copy in the working precision may be gigabytes."""
@@ -349,6 +357,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             s.load_pu,
             s.solar_pu,
             None if s.cars is None else EvRows(s.cars.stay, self._rest_h(), s.cars.curve),
+            None if s.export_per_kwh is None else s.export_per_kwh.unsqueeze(-1),
         )
         on_device: Rows = map_columns(tables, lambda table: table.to(self.device))
         return on_device
@@ -373,6 +382,25 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         """The observation as Gymnasium wants it, (B, F)."""
         seen: np.ndarray = self.observation.to("cpu", torch.float32).numpy()
         return seen
+
+    def get_state(self) -> dict[str, Any]:
+        """Copy all that the next step depends on, as tensors, lists and numbers."""
+        self._ahead()  # raises before the first reset
+        return {name: plain(getattr(self, name)) for name in _STATE}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state: the next steps are those of the environment that it came from.
+
+        Args:
+            state: From `get_state` of an environment made with the same arguments.
+
+        Raises:
+            InputError: It was made with others, as far as shapes and precision show.
+        """
+        self._observation()  # so that there is something like everything
+        for name in _STATE:
+            setattr(self, name, restored(state[name], getattr(self, name), name))
+        self.last = None
 
     def render(self) -> Any:  # noqa: ANN401 - Gymnasium's own types differ between releases
         """Return one line of text for each row."""

@@ -112,7 +112,7 @@ def test_a_window_longer_than_the_split_is_refused(splits):
 def test_a_scenario_is_built_once_and_always_the_same(small_spec):
     first = build_scenario(small_spec, "train")
     assert build_scenario(replace(small_spec), "train") is first
-    for cached in (build_scenario, scenario_module._tables):
+    for cached in (scenario_module._build_scenario, scenario_module._tables):
         cached.cache_clear()
     again = build_scenario(small_spec, "train")
     for name in ("curve", "features", "solar_pu", "load_pu"):
@@ -179,6 +179,38 @@ def test_every_market_can_be_built(region):
     assert scenario.features.isfinite().all()
     assert scenario.solar_pu.max() > 0.1
     assert scenario.market.price_scale > 0
+
+
+def test_homes_have_the_weather_that_their_market_names_else_that_of_its_region():
+    days = {"train_days": 2, "validation_days": 2, "test_days": 2}
+    spec = ScenarioSpec(fleet=FleetSpec(homes=2))
+    markets = [MarketSpec(climate=climate, **days) for climate in (None, "SA1", "NL")]
+    specs = [replace(spec, market=market) for market in markets]
+    own, named, dutch = (build_scenario(spec, "train").solar_pu for spec in specs)
+    assert torch.equal(named, own)
+    assert not torch.equal(dutch, own)
+
+
+@pytest.mark.parametrize("region", ["HB_HOUSTON", "LZ_AEN", "ERCOT2024"])
+def test_hubs_and_zones_of_texas_have_the_weather_of_texas(region, tmp_path):
+    # The file is missed only after the weather was found.
+    market = MarketSpec(region=region, prices=str(tmp_path / "none.xlsx"))
+    with pytest.raises(InputError, match=r"none\.xlsx does not exist"):
+        build_scenario(ScenarioSpec(market=market), "train")
+
+
+def test_a_region_without_weather_is_refused_before_its_prices_are_read(tmp_path):
+    market = MarketSpec(region="DE_LU", prices=str(tmp_path / "none.csv"))
+    with pytest.raises(InputError, match=r"for region 'DE_LU'; set market\.climate to the nearest"):
+        build_scenario(ScenarioSpec(market=market), "train")
+    with pytest.raises(InputError, match="for region 'NSW'; did you mean 'NSW1'"):
+        build_scenario(ScenarioSpec(market=replace(market, climate="NSW")), "train")
+
+
+def test_a_region_without_simulated_prices_asks_for_recorded_ones():
+    market = MarketSpec(region="NL", forecaster="day_ahead")
+    with pytest.raises(InputError, match=r"'NL' has no synthetic price model.* market\.prices"):
+        build_scenario(ScenarioSpec(market=market), "train")
 
 
 def test_nonsense_is_refused_with_a_sentence(small_spec):

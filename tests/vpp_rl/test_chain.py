@@ -1,6 +1,8 @@
 """The whole chain by its commands: train, evaluate, export, verify."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from omegaconf import OmegaConf
@@ -112,6 +114,28 @@ def test_ppo_trains(tmp_path):
     assert json.loads((folder / "policy.json").read_text())["squash"] is False
 
 
+@pytest.mark.slow
+def test_rllib_trains_goes_on_and_is_exported(tmp_path):
+    pytest.importorskip("ray.rllib")
+    folder = tmp_path / "run"
+    arguments = [
+        *("agent=rllib_ppo", "agent.steps=16", "agent.batch=32", "agent.scenarios=4"),
+        *("agent.group=2", "agent.seconds=null", "agent.iterations=2", "compile=false"),
+        *("fleet.homes=4", "scenario.unseen_homes=2", "validations=1", "validation_windows=1"),
+        *("validation_window_days=2", "threads=1"),
+    ]
+    # Processes of their own, as a user has them: Ray's log keeps the first stderr that it saw.
+    vpp = [sys.executable, "-m", "vpp_rl.cli.main", "train"]
+    begin = [*arguments, *SYNTHETIC, f"hydra.run.dir={folder}"]
+    for more in (begin, ["--resume", str(folder), "agent.iterations=4"]):
+        run = subprocess.run([*vpp, *more], capture_output=True, text=True, check=False)
+        assert (run.returncode, run.stderr) == (0, "")
+    facts = json.loads((folder / "policy.json").read_text())
+    assert facts["agent"] == "rllib_ppo"
+    assert main(["export", str(folder)]) == 0
+    assert main(["export", "--verify", str(folder / "export"), "--parity", "3"]) == 0
+
+
 def test_recorded_prices_go_the_same_way(shared_data, tmp_path, capsys):
     file = shared_data / "prices" / "original" / "PRICE_AND_DEMAND_202207_SA1.csv"
     folder = train(tmp_path / "run", f"market.prices={file}")
@@ -145,9 +169,13 @@ def test_recorded_prices_go_the_same_way(shared_data, tmp_path, capsys):
         (["train", *SYNTHETIC, "validation_window_days=5"], ["window_days=5 does not fit"]),
         (["train", "compile=perhaps"], ["compile", "True, False, 'auto'", "'perhaps'"]),
         (["train", "+sede=1"], ["sede", "did you mean 'seed'"]),
-        (["train", "~agent.name"], ["agent.name", "apg or ppo"]),
+        (["train", "~agent.name"], ["agent.name", "apg, ppo, sac, td3, tqc or rllib_ppo"]),
         (["train", "market.train_share=0.5"], ["market.train_share", "market.prices"]),
         (["train", "market.test_dates=2022-07-08/2022-07-20"], ["test_dates", "market.prices"]),
+        (["train", "market.gaps=hold"], ["market.gaps is about recorded prices", "leave market"]),
+        (["train", "market.prices_unit=per_kwh"], ["market.prices_unit is about recorded prices"]),
+        (["train", "market=nl"], ["'NL' has no synthetic price model", "market.prices=FILE"]),
+        (["train", "market=own"], ["prices.csv does not exist"]),
         (["train", "market.prices=nowhere.csv"], ["nowhere.csv"]),
         (["evaluate", "nowhere"], ["nowhere", "config.json"]),
         (["evaluate", "nowhere", "window_dys=2"], ["window_dys", "window_days"]),

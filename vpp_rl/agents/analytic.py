@@ -9,10 +9,9 @@ hours, so that a policy meets the fills that it makes itself (short-horizon acto
 curve's own errors, a longer one adds the luck of later hours.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,9 +26,11 @@ from vpp_envs.fleet.fleet import Fleet, map_columns, rated_kw
 from vpp_envs.kernels import Rows, moment_of, rows_at
 from vpp_envs.observation import fleet_features, observe
 from vpp_envs.random import Purpose, uniform
+from vpp_envs.saved_state import plain, restored
 from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.transition import advance
 from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents.learner import Update, refuse_no_time
 from vpp_rl.agents.network import PolicyNetwork
 
 # A kWh short of a promise is worth any price, which would drown all other gradients.
@@ -51,7 +52,7 @@ class AnalyticSettings:
     final_temperature: float = 0.01
     weight_decay: float = 0.0
     max_grad_norm: float = 0.5
-    seconds: float = 120.0  # training stops at the first of both
+    seconds: float | None = 120.0  # training stops at the first of both; none: no limit of time
     iterations: int = 100_000
 
     def __post_init__(self) -> None:
@@ -72,88 +73,94 @@ class AnalyticSettings:
                 raise InputError(
                     f"agent.{name} must be at least {least}, got {getattr(self, name)}."
                 )
-        for name in ("temperature", "final_temperature", "seconds"):
+        refuse_no_time(self.seconds)
+        for name in ("temperature", "final_temperature"):
             if not getattr(self, name) > 0.0:
                 raise InputError(f"agent.{name} must be above 0, got {getattr(self, name)}.")
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a training run stands; handed to the caller at the start and after every update."""
+class AnalyticLearner:
+    """A policy trained by gradients through the simulator; see `vpp_rl.agents.learner.Learner`."""
 
-    iteration: int
-    share: float  # of the budget that is spent [0 to 1]
-    home_steps: int
-    profit_per_kw_day: float  # realised in training, NaN at the start [currency/kW/day]
-    gradient_norm: float  # NaN where the learner has none to tell
+    def __init__(
+        self, env: FleetVectorEnv, settings: AnalyticSettings, seed: int, compile: bool = False
+    ) -> None:
+        """Begin with the rule of the dispatch mode.
 
+        Args:
+            env: Supplies scenario, homes, tables and dispatch mode; it is not stepped afterwards.
+            settings: How to train.
+            seed: Of the network's weights and of the windows.
+            compile: Fuse each interval and its gradient (needs a C++ compiler).
+        """
+        torch.manual_seed(seed)
+        self._env, self._settings, self._seed = env, settings, seed
+        features, actions = len(env.observation_names), len(env.action_names)
+        network = PolicyNetwork(features, actions, settings.hidden).to(env.device, env.dtype)
+        network.set_normaliser(first_observations(env, seed))
+        self.network = network
+        self._optimiser = torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        if compile:
+            # A sweep trains many policies in one process; torch keeps few compiled versions of
+            # each.
+            torch.compiler.reset()
+        self._step = torch.compile(smooth_step, fullgraph=True) if compile else smooth_step
+        self._horizons = round(settings.window_h / settings.horizon_h)  # of a window
+        self._updates = 0
+        self._course = _begin(env, settings, seed, 0)
 
-UNTRAINED = Progress(0, 0.0, 0, float("nan"), float("nan"))
-
-
-def train_analytic(
-    env: FleetVectorEnv,
-    settings: AnalyticSettings,
-    seed: int,
-    report: Callable[[Progress, PolicyNetwork], None],
-    compile: bool = False,
-) -> PolicyNetwork:
-    """Train a policy by gradients through the simulator.
-
-    Args:
-        env: Supplies scenario, homes, tables and dispatch mode; it is not stepped.
-        settings: How to train.
-        seed: Of the network's weights and of the windows.
-        report: Called at the start and after every gradient step with the progress and the policy.
-        compile: Fuse each interval and its gradient (needs a C++ compiler).
-
-    Returns:
-        The trained policy.
-    """
-    torch.manual_seed(seed)
-    features, actions = len(env.observation_names), len(env.action_names)
-    policy = PolicyNetwork(features, actions, settings.hidden).to(env.device, env.dtype)
-    policy.set_normaliser(first_observations(env, seed))
-    optimiser = torch.optim.AdamW(
-        policy.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    if compile:
-        # A sweep trains many policies in one process; torch keeps few compiled versions of each.
-        torch.compiler.reset()
-    step = torch.compile(smooth_step, fullgraph=True) if compile else smooth_step
-    began = time.monotonic()
-    report(UNTRAINED, policy)
-    home_steps, share, iteration = 0, 0.0, 0
-    course = _begin(env, settings, seed, 0)
-    while share < 1.0:
+    def update(self, share: float) -> Update:
+        """Follow the windows over one horizon, and climb its gradient."""
+        env, settings = self._env, self._settings
         rate = settings.learning_rate * (0.02 + 0.98 * _cosine(share))
-        optimiser.param_groups[0]["lr"] = rate
+        self._optimiser.param_groups[0]["lr"] = rate
         cool = (settings.final_temperature / settings.temperature) ** share
-        horizons = round(settings.window_h / settings.horizon_h)
-        if iteration % horizons == 0:
-            course = _begin(env, settings, seed, iteration // horizons)
+        window, horizon = divmod(self._updates, self._horizons)
+        if horizon == 0:
+            self._course = _begin(env, settings, self._seed, window)
         # A tensor, so that one compiled graph serves every temperature.
         temperature = torch.tensor(settings.temperature * cool, dtype=env.dtype, device=env.device)
-        profit, course = _go_on(env, policy, settings, course, temperature, step)
-        optimiser.zero_grad()
-        (-profit.mean()).backward()
-        norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), settings.max_grad_norm)
-        optimiser.step()
-        iteration += 1
-        home_steps += course.energy_kwh.numel() * round(settings.horizon_h / env.scenario.dt_h)
-        share = max(iteration / settings.iterations, (time.monotonic() - began) / settings.seconds)
-        per_day = 24.0 / settings.horizon_h
-        report(
-            Progress(
-                iteration,
-                min(share, 1.0),
-                home_steps,
-                float(profit.detach().mean()) * per_day,
-                float(norm),
-            ),
-            policy,
+        profit, self._course = _go_on(
+            env, self.network, settings, self._course, temperature, self._step
         )
-    return policy
+        self._optimiser.zero_grad()
+        loss = -profit.mean()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.max_grad_norm)
+        self._optimiser.step()
+        self._updates += 1
+        homes, ticks = (
+            self._course.energy_kwh.numel(),
+            round(settings.horizon_h / env.scenario.dt_h),
+        )
+        return Update(
+            home_steps=homes * ticks,
+            profit_per_kw_day=-float(loss.detach()) * 24.0 / settings.horizon_h,
+            gradient_norm=float(norm),
+            loss=float(loss.detach()),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Network, optimiser, and where the windows stand; nothing else is random."""
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "updates": self._updates,
+            "course": plain(self._course[:3]),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the learner that wrote this state."""
+        self.network.load_state_dict(state["network"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._updates = state["updates"]
+        # The homes of a window are drawn by its number.
+        window = max(self._updates - 1, 0) // self._horizons
+        course = _begin(self._env, self._settings, self._seed, window)
+        tick, energy_kwh, ev = restored(state["course"], course[:3], "course")
+        self._course = _Course(tick, energy_kwh, ev, course.fleet)
 
 
 def first_observations(env: FleetVectorEnv, seed: int) -> Tensor:
@@ -194,8 +201,9 @@ def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: 
             f"there are {len(scenario.start_ticks)}; choose shorter windows or more days."
         )
     draw = uniform(seed, episode, scenarios, 0, Purpose.START_DAY)
-    half_hours = (last - first) // TICKS_PER_ISSUE + 1
-    tick = first + (draw * half_hours).to(torch.int64) * TICKS_PER_ISSUE
+    half_hours = torch.arange(first, last + 1, TICKS_PER_ISSUE)
+    starts = scenario.market.in_every_copy(half_hours)
+    tick = starts[(draw * len(starts)).to(torch.int64)]
     fleet = _some_homes(env.fleet, settings.homes, seed, episode)
     usable_kwh = fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh
     fill = uniform(
@@ -233,7 +241,7 @@ def _go_on(
     # With a gradient from the first tick on, all ticks share one compiled graph.
     energy_kwh = start_kwh.clone().requires_grad_()
     if ev is not None:
-        ev = ev._replace(energy_kwh=ev.energy_kwh.clone().requires_grad_())
+        ev = EvState(*(part.clone().requires_grad_() for part in ev))
     profit = torch.zeros(len(tick), dtype=torch.float64, device=env.device)
     for ahead in range(ticks):
         rows = rows_at(env.tables, (tick + ahead).to(env.device), energy_kwh.dtype)

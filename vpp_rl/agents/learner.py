@@ -7,6 +7,7 @@ validation days; a learner only knows how to make one update, and how to write i
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from vpp_envs.errors import InputError
 from vpp_rl.agents.network import PolicyNetwork
 
 
@@ -52,7 +53,8 @@ class Learner(Protocol):
         """Everything that the next update depends on, as `torch.load(weights_only=True)` reads it.
 
         Tensors, numbers, strings, lists, tuples and dictionaries: parameters, optimiser, every
-        random generator, the environment, normalisers and the replay buffer.
+        random generator, the environment, normalisers and the replay buffer. The next update may
+        change what was returned: write it, or copy it.
         """
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -61,3 +63,16 @@ class Learner(Protocol):
         Args:
             state: From `state` of a learner with the same settings on the same scenario.
         """
+
+
+def refuse_no_time(seconds: float | None) -> None:
+    """Refuse a budget without any time; none is no limit.
+
+    Args:
+        seconds: Of the budget. [s]
+
+    Raises:
+        InputError: They are not above 0.
+    """
+    if seconds is not None and not seconds > 0.0:
+        raise InputError(f"agent.seconds must be above 0, or null for no limit, got {seconds}.")

@@ -1,20 +1,21 @@
 """PPO of Stable-Baselines3 with large batches, served by the same network as everything else."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
 from torch import nn
 
 from vpp_envs.errors import InputError
 from vpp_envs.vector_env import FleetVectorEnv
-from vpp_rl.agents.analytic import UNTRAINED, Progress, first_observations
+from vpp_rl.agents.analytic import first_observations
+from vpp_rl.agents.generators import generator_states, set_generators
+from vpp_rl.agents.learner import Update, refuse_no_time
 from vpp_rl.agents.network import PolicyNetwork
 from vpp_rl.agents.sb3_env import FleetVecEnv
+from vpp_rl.agents.sb3_state import counters, set_counters
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class PpoSettings:
     log_std: float = -2.0
     shaping: bool = True  # pay for stored energy at its water value (a potential)
     group: int = 8  # rows that live the same days and are paid against their mean
-    seconds: float = 120.0  # training stops at the first of both
+    seconds: float | None = 120.0  # training stops at the first of both; none: no limit of time
     iterations: int = 100_000  # updates
 
     def __post_init__(self) -> None:
@@ -46,8 +47,7 @@ class PpoSettings:
                 raise InputError(
                     f"agent.{name} must be at least {least}, got {getattr(self, name)}."
                 )
-        if not self.seconds > 0.0:
-            raise InputError(f"agent.seconds must be above 0, got {self.seconds}.")
+        refuse_no_time(self.seconds)
         if self.batch > self.scenarios * self.steps:
             raise InputError(
                 f"agent.batch={self.batch} is more than a collection of scenarios x steps = "
@@ -62,45 +62,93 @@ class PpoSettings:
             raise InputError(f"agent.gamma must lie between 0 and 1, got {self.gamma}.")
 
 
-def train_ppo(
-    env: FleetVectorEnv,
-    settings: PpoSettings,
-    seed: int,
-    report: Callable[[Progress, PolicyNetwork], None],
-    compile: bool = False,
-) -> PolicyNetwork:
-    """Train a policy by proximal policy optimisation.
+class PpoLearner:
+    """Proximal policy optimisation; see `vpp_rl.agents.learner.Learner`."""
 
-    Args:
-        env: Vector environment in same-step autoreset mode with ``settings.scenarios`` rows.
-        settings: How to train.
-        seed: Of weights, exploration and days.
-        report: Called at the start and after every update with the progress and the policy.
-        compile: Not used: the environment is compiled where it is made.
+    def __init__(
+        self, env: FleetVectorEnv, settings: PpoSettings, seed: int, compile: bool = False
+    ) -> None:
+        """Begin with the rule of the dispatch mode.
 
-    Returns:
-        The trained policy: the mean of the Gaussian, clipped.
-    """
-    features, actions = len(env.observation_names), len(env.action_names)
-    network = PolicyNetwork(features, actions, settings.hidden, squash=False)
-    network.set_normaliser(first_observations(env, seed))
-    adapter = FleetVecEnv(
-        env,
-        network.mean,
-        network.scale,
-        settings.gamma,
-        settings.shaping,
-        settings.group,
-    )
-    adapter.seed(seed)
-    model = ppo_model(adapter, settings, seed)
-    with torch.no_grad():
-        for parameter in model.policy.action_net.parameters():
-            parameter.zero_()
-    callback = _Budget(settings, network, report, env.scenario.ticks_per_day / env.reward_scale)
-    model.learn(total_timesteps=10**12, callback=callback)
-    copy_actor(model, network)
-    return network
+        Args:
+            env: Vector environment in same-step autoreset mode with ``settings.scenarios`` rows.
+            settings: How to train.
+            seed: Of weights, exploration and days.
+            compile: Not used: the environment is compiled where it is made.
+        """
+        self._settings = settings
+        self._per_day = env.scenario.ticks_per_day / env.reward_scale
+        features, actions = len(env.observation_names), len(env.action_names)
+        self.network = PolicyNetwork(features, actions, settings.hidden, squash=False)
+        self.network.set_normaliser(first_observations(env, seed))
+        self._adapter = FleetVecEnv(
+            env,
+            self.network.mean,
+            self.network.scale,
+            settings.gamma,
+            settings.shaping,
+            settings.group,
+        )
+        self._adapter.seed(seed)
+        self._model = ppo_model(self._adapter, settings, seed)
+        with torch.no_grad():
+            for parameter in self._model.policy.action_net.parameters():
+                parameter.zero_()
+        # What `learn` does before its first update; the number of steps is the caller's business.
+        _, self._callback = self._model._setup_learn(total_timesteps=0)
+        copy_actor(self._model, self.network)
+
+    def update(self, share: float) -> Update:
+        """Collect and learn once, as a round of `learn` does."""
+        model, before = self._model, self._model.num_timesteps
+        rate = self._settings.learning_rate * max(1.0 - share, 0.02)
+        model.lr_schedule = lambda _: rate
+        try:
+            model.collect_rollouts(
+                self._adapter, self._callback, model.rollout_buffer, model.n_steps
+            )
+            model.train()
+        except ValueError:
+            # The distributions of torch refuse a mean that is no number.
+            if self._finite():
+                raise
+        copy_actor(model, self.network)
+        return Update(
+            home_steps=model.num_timesteps - before,
+            profit_per_kw_day=float(np.mean(model.rollout_buffer.rewards)) * self._per_day,
+            gradient_norm=float("nan"),
+            # Of the last batch, whose own step may still have ruined the critic.
+            loss=model.logger.name_to_value["train/loss"] if self._finite() else float("nan"),
+        )
+
+    def _finite(self) -> bool:
+        """Whether all that was seen, earned and learned are numbers."""
+        buffer = self._model.rollout_buffer
+        lived = np.isfinite(buffer.observations).all() and np.isfinite(buffer.rewards).all()
+        return bool(lived) and all(
+            bool(weight.isfinite().all()) for weight in self._model.policy.parameters()
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All that Stable-Baselines3 carries from one update to the next."""
+        model = self._model
+        return {
+            "network": self.network.state_dict(),
+            "policy": model.policy.state_dict(),
+            "optimiser": model.policy.optimizer.state_dict(),
+            "env": self._adapter.get_state(),
+            "generators": generator_states(),
+            **counters(model),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the learner that wrote this state."""
+        self.network.load_state_dict(state["network"])
+        self._model.policy.load_state_dict(state["policy"])
+        self._model.policy.optimizer.load_state_dict(state["optimiser"])
+        self._adapter.set_state(state["env"])
+        set_counters(self._model, state)
+        set_generators(state["generators"])
 
 
 def ppo_model(adapter: FleetVecEnv, settings: PpoSettings, seed: int) -> PPO:
@@ -137,50 +185,3 @@ def copy_actor(model: PPO, network: PolicyNetwork) -> None:
     with torch.no_grad():
         for theirs, ours in zip(source, target, strict=True):
             ours.copy_(theirs)
-
-
-class _Budget(BaseCallback):
-    """Reports at the start and after every update, anneals, and stops at the end of the budget."""
-
-    def __init__(
-        self,
-        settings: PpoSettings,
-        network: PolicyNetwork,
-        report: Callable[[Progress, PolicyNetwork], None],
-        per_day: float,
-    ) -> None:
-        super().__init__()
-        self._settings, self._network, self._report = settings, network, report
-        self._began = time.monotonic()
-        self._updates = 0
-        self._spent = 0.0
-        self._mean_reward = 0.0
-        self._per_day = per_day
-
-    def _on_rollout_end(self) -> None:
-        self._mean_reward = float(np.mean(self.model.rollout_buffer.rewards))  # type: ignore[attr-defined]
-
-    def _on_step(self) -> bool:
-        return self._spent < 1.0
-
-    def _on_rollout_start(self) -> None:
-        """The last update is done: report it, and set the rate of the next."""
-        settings = self._settings
-        self._spent = max(
-            self._updates / settings.iterations,
-            (time.monotonic() - self._began) / settings.seconds,
-        )
-        rate = settings.learning_rate * max(1.0 - self._spent, 0.02)
-        self.model.lr_schedule = lambda _: rate
-        progress = UNTRAINED
-        if self._updates:
-            progress = Progress(
-                self._updates,
-                min(self._spent, 1.0),
-                self.num_timesteps,
-                self._mean_reward * self._per_day,
-                float("nan"),
-            )
-        copy_actor(self.model, self._network)  # type: ignore[arg-type]
-        self._report(progress, self._network)
-        self._updates += 1

@@ -4,15 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 from torch import Tensor
 
 from vpp_envs.errors import InputError
-from vpp_envs.signals.market import TICKS_PER_ISSUE
+from vpp_envs.saved_state import plain, restored
 from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents.stored_value import StoredValue
+
+# What the adapter itself carries from step to step. The normaliser belongs to it, because on
+# another machine the first observations may differ in their last bits.
+_STATE = ("_steps", "_potential", "_mean", "_scale")
 
 
 class FleetVecEnv(VecEnv):
@@ -21,7 +25,7 @@ class FleetVecEnv(VecEnv):
     Rows of a group live the same days from the same stored energy, and each is paid what it made
     more than the group's mean at the same interval: prices are nobody's merit, and without them
     the reward shows what the action did (common random numbers; the others' rewards do not depend
-    on a row's action, so the gradient keeps its direction).
+    on a row's action, so the gradient keeps its direction). A row alone is paid all that it made.
 
     With ``shaping`` the reward gains ``gamma * phi(s') - phi(s)``, phi being the tabulated water
     value of the mean fill: a potential, which leaves every policy's rank as it is (Ng, Harada and
@@ -49,10 +53,7 @@ class FleetVecEnv(VecEnv):
         self._actions: np.ndarray | None = None
         self._steps = np.zeros(env.num_envs, dtype=int)
         self._potential = np.zeros(env.num_envs)
-        names = env.observation_names
-        fills = [names.index(f"{c}/fill_mean") for c in env.scenario.cohort_names]
-        self._fill_at = np.array(fills, dtype=int)  # typed: there may be no cohort
-        self._worth = _worth_by_fill(env)
+        self._stored_value = StoredValue(env) if shaping else _nothing
 
     def reset(self) -> np.ndarray:
         """Start all rows."""
@@ -95,23 +96,24 @@ class FleetVecEnv(VecEnv):
         if self._shaping:
             reward = reward + self._gamma * after - self._potential
             self._potential = stored
-        groups = reward.reshape(-1, self._group)
-        reward = (groups - groups.mean(axis=1, keepdims=True)).reshape(-1)
+        if self._group > 1:
+            groups = reward.reshape(-1, self._group)
+            reward = (groups - groups.mean(axis=1, keepdims=True)).reshape(-1)
         return self._normal(observation), reward.astype(np.float32), truncated, infos
 
-    def _stored_value(self, observation: np.ndarray, tick: np.ndarray) -> np.ndarray:
-        """Water value of the stored energy by cohort mean, in units of the reward, (B,)."""
-        if not self._shaping:
-            return np.zeros(len(observation))
-        issues, cohorts, points = self._worth.shape
-        issue = np.minimum(tick // TICKS_PER_ISSUE, issues - 1)
-        first = (issue[:, None] * cohorts + np.arange(cohorts)) * points
-        at = observation[:, self._fill_at].astype(np.float64) * (points - 1)
-        cell = np.minimum(at.astype(np.int64), points - 2)
-        left = self._worth.take(first + cell)
-        right = self._worth.take(first + cell + 1)
-        stored: np.ndarray = (left + (at - cell) * (right - left)).sum(-1)
-        return stored
+    def get_state(self) -> dict[str, Any]:
+        """Copy all that the next step depends on, the environment's own state included."""
+        return {"env": self.env.get_state()} | {name: plain(getattr(self, name)) for name in _STATE}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state.
+
+        Args:
+            state: From `get_state` of an adapter made with the same arguments.
+        """
+        self.env.set_state(state["env"])
+        for name in _STATE:
+            setattr(self, name, restored(state[name], getattr(self, name), name))
 
     def _normal(self, observation: np.ndarray) -> np.ndarray:
         """Normalise as the policy network will."""
@@ -148,19 +150,6 @@ class FleetVecEnv(VecEnv):
         return [None] * self.num_envs
 
 
-def _worth_by_fill(env: FleetVectorEnv) -> np.ndarray:
-    """Water value of what a cohort has stored at each fill of the curve, (I, C, F) float64.
-
-    The area under the tabulated curve up to that fill, in units of the reward.
-    """
-    scenario = env.scenario
-    battery, agreement = scenario.fleet.battery, scenario.fleet.agreement
-    usable = battery.capacity_kwh - agreement.reserve_kwh
-    usable_kwh = torch.stack(
-        [usable[scenario.fleet.cohort == index].sum() for index in range(len(scenario.cohorts))]
-    )
-    curve = env.tables.curve.cpu().double()
-    area = torch.cumulative_trapezoid(curve, dx=1.0 / (curve.shape[-1] - 1), dim=-1)
-    worth = torch.nn.functional.pad(area, (1, 0)) * usable_kwh.unsqueeze(-1)
-    table: np.ndarray = (worth * (env.reward_scale / env.rated_kw)).numpy()
-    return table
+def _nothing(observation: np.ndarray, tick: np.ndarray) -> np.ndarray:
+    """No potential, (B,)."""
+    return np.zeros(len(observation))

@@ -1,8 +1,9 @@
 """One look for everything that the commands print."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -13,6 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 
 def console() -> Console:
@@ -34,3 +36,15 @@ def progress_bar(out: Console, title: str, total: float = 1.0) -> Iterator[tuple
     )
     with Progress(*columns, console=out, transient=not out.is_terminal) as bar:
         yield bar, bar.add_task(title, total=total, note="")
+
+
+def number_table(columns: Sequence[str]) -> Table:
+    """A table of numbers with a name in the first column, which wraps where it is long.
+
+    Args:
+        columns: Titles.
+    """
+    table = Table(box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, padding=(0, 2, 0, 0))
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="right" if index else "left", no_wrap=bool(index))
+    return table

@@ -15,8 +15,9 @@ and perfect foresight; print the scoreboard and write an HTML report.
   vpp evaluate runs/A runs/B runs/C        several seeds or agents on one scoreboard
   vpp evaluate RUN windows=6               fewer windows, for a first look
   vpp evaluate RUN split=validation tune=false
+  vpp evaluate RUN region=VIC1             on a market that it was not trained on
 
-Keys: split, window_days, windows, unseen_homes, tune, out, threads."""
+Keys: split, window_days, windows, unseen_homes, region, tune, out, threads."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class EvaluateSettings:
     window_days: int | None
     windows: int | None
     unseen_homes: int | None
+    region: str | None
     tune: bool
     out: Path | None
     threads: int
@@ -71,10 +73,12 @@ def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a Dic
     spec = runs.spec
     if settings.unseen_homes is not None:
         spec = replace(spec, unseen_homes=settings.unseen_homes)
+    if settings.region is not None:
+        spec = replace(spec, market=replace(spec.market, region=settings.region))
     windows = Windows(settings.split, settings.window_days, settings.windows)
     with out.status("building days and homes"):
         scenario = build_scenario(spec, windows.split)
-    for line in scenario.market.split_lines:
+    for line in (*scenario.market.split_lines, *scenario.fleet_lines):
         out.print(line)
     with progress_bar(out, "playing") as (bar, task):
         result = contest(
@@ -123,7 +127,7 @@ def show(result: Any, scenario: Any, runs: Any, folder: Path) -> Path:  # noqa: 
         result.frame,
         day_trace(result, scenario, "A good day"),
         runs.learning,
-        [*market.split_lines, *tuning],
+        [*market.split_lines, *scenario.fleet_lines, *tuning],
         {**provenance(scenario), "configuration": json.dumps(runs.config, indent=1)},
     )
     write_text(folder / "summary.csv", summary.to_csv(index=False))

@@ -26,6 +26,9 @@ LIBRARIES = (
     Library("highspy", "highspy", "train"),
     Library("plotly", "plotly", "train"),
     Library("ray", "ray", "ray"),
+    Library("hydra-ray-launcher", "hydra_plugins", "ray"),
+    Library("optuna", "optuna", "sweep"),
+    Library("dm-tree", "tree", "rllib"),  # the first that RLlib imports beyond Ray's own
     Library("pvlib", "pvlib", "weather"),
 )
 

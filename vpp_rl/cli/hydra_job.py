@@ -3,7 +3,7 @@
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from vpp_envs.errors import InputError
@@ -32,14 +32,7 @@ def run_hydra(
     if any(flag in argv for flag in ("-h", "--help")):
         print(about)
         return 0
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    _check_all(config_name, argv, check)
-    # Hydra shortens tracebacks and exits by itself; our own door wants the exception.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [f"vpp {config_name}", *argv]
+    check_all(config_name, argv, check)
     mistakes: list[InputError] = []
 
     def guarded(cfg: Any) -> object:  # noqa: ANN401 - a DictConfig
@@ -50,22 +43,57 @@ def run_hydra(
             mistakes.append(mistake)
             return None
 
-    decorate = hydra.main(
-        version_base="1.3", config_path=str(config_dir()), config_name=config_name
-    )
-    try:
-        decorate(guarded)()
-    except (HydraException, OmegaConfBaseException) as error:
-        # What is Hydra's own: its flags, its keys and its sweeps.
-        raise InputError(" ".join(str(error).split())) from None
+    start_hydra(config_name, argv, guarded)
     if mistakes:
         raise mistakes[0]
     return 0
 
 
-def _check_all(config_name: str, argv: Sequence[str], check: Callable[[Any], object]) -> None:
-    """Compose every job, and check each unless it is only shown, before Hydra starts the first."""
-    folders = _config_dirs(argv)
+def start_hydra(config_name: str, argv: Sequence[str], task: Callable[[Any], object]) -> None:
+    """Hand over to Hydra's own entry point.
+
+    Args:
+        config_name: Primary configuration.
+        argv: Overrides and Hydra's flags.
+        task: Gets the composed configuration of each job.
+
+    Raises:
+        InputError: What Hydra refuses: its flags, its keys and its sweeps.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    # Hydra shortens tracebacks and exits by itself; our own door wants the exception.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv = [f"vpp {config_name}", *argv]
+    decorate = hydra.main(
+        version_base="1.3", config_path=str(config_dir()), config_name=config_name
+    )
+    try:
+        decorate(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(" ".join(str(error).split())) from None
+
+
+def check_all(
+    config_name: str,
+    argv: Sequence[str],
+    check: Callable[[Any], object],
+    jobs_of: Callable[[Sequence[str]], Iterable[list[str]]] | None = None,
+) -> None:
+    """Compose every job, and check each unless it is only shown, before Hydra starts the first.
+
+    Args:
+        config_name: Primary configuration.
+        argv: Overrides and Hydra's flags.
+        check: Gets each composed configuration; raises on bad input.
+        jobs_of: Lists the overrides of the jobs of a sweep; by default all combinations.
+
+    Raises:
+        InputError: An override is wrong; the sentence says which and what exists.
+    """
+    folders = config_dirs(argv)
     values = (*folders, "job", "hydra", "all")  # of flags
     overrides = [
         a
@@ -75,7 +103,7 @@ def _check_all(config_name: str, argv: Sequence[str], check: Callable[[Any], obj
         and not a.lstrip("+~").startswith(("hydra.", "hydra/"))
     ]
     sweeps = any(flag in argv for flag in ("-m", "--multirun"))
-    jobs = _jobs(overrides) if sweeps else [overrides]
+    jobs = (jobs_of or grid_jobs)(overrides) if sweeps else [overrides]
     composed = [compose(config_name, job, folders) for job in jobs]
     if any(flag in argv for flag in ("-c", "--cfg")):
         return
@@ -83,8 +111,8 @@ def _check_all(config_name: str, argv: Sequence[str], check: Callable[[Any], obj
         check(cfg)
 
 
-def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """The overrides of every job of a sweep, in Hydra's order."""
+def grid_jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
+    """The overrides of every job of a sweep over all combinations, in Hydra's order."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -107,7 +135,7 @@ def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
     return (list(job) for job in itertools.product(*choices))
 
 
-def _config_dirs(argv: Sequence[str]) -> list[str]:
+def config_dirs(argv: Sequence[str]) -> list[str]:
     """Folders named by --config-dir."""
     folders = []
     for index, argument in enumerate(argv):

@@ -18,6 +18,8 @@ COMMANDS = {
     "train": ("vpp_rl.cli.train", "train an agent on a scenario"),
     "evaluate": ("vpp_rl.cli.evaluate", "score a policy beside the rules, MPC and the bounds"),
     "export": ("vpp_rl.cli.export", "write a trained controller as TorchScript, or verify one"),
+    "fleet": ("vpp_rl.cli.fleet", "check and describe a table of one's own homes"),
+    "tariff": ("vpp_rl.cli.tariff", "check a retail tariff and bill meter readings with it"),
     "bench": ("vpp_rl.cli.bench", "measure the speed of simulator and learners here"),
     "study": ("vpp_rl.cli.study", "repeat the study behind the published results"),
     "doctor": ("vpp_rl.cli.doctor", "say what is installed and whether it works"),
@@ -32,6 +34,9 @@ Examples:
   vpp evaluate RUN
   vpp export RUN
   vpp export --verify FOLDER
+  vpp fleet validate homes.csv
+  vpp train fleet.table=homes.csv
+  vpp tariff bill tou_feed_in_au readings.csv
 
 Configuration is overridden in Hydra's syntax, after the command:
   agent=ppo                        choose an option of a group

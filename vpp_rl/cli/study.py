@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-ABOUT = """usage: vpp study [FOLDER] [workers=N] [seeds=K]
+ABOUT = """usage: vpp study [FOLDER] [workers=N] [seeds=K] [market.prices=FILE]
 
 Run the study of a folder (default experiments/01_synthetic_sa1): train what its study.yaml names,
-each policy in a process of its own, score everything on its test days once, and write results.csv,
-results.md and report.html beside it. Runs that are finished already are not trained again."""
+each policy in a process of its own, score everything on its test days once, and write results.csv
+and results.md beside it. Runs that are finished already are not trained again.
+
+  vpp study experiments/02_sa1_real market.prices=PRICES workers=2
+
+A study of recorded prices names no file: give yours, as its README says."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Study:
     common: tuple[str, ...]  # of all trainings
     policies: dict[str, tuple[str, ...]]  # name of a policy: of its trainings
     evaluation: tuple[str, ...]
+    regions: tuple[str, ...] = ()  # other markets of the same prices, to score on as well
 
     def __post_init__(self) -> None:
         """Refuse a study of nothing."""
@@ -61,17 +66,18 @@ def run(argv: Sequence[str]) -> int:
     if any(flag in argv for flag in ("-h", "--help")):
         print(ABOUT)
         return 0
-    keys = dict(a.split("=", 1) for a in argv if "=" in a)
+    own = tuple(a for a in argv if a.startswith("market."))
+    keys = dict(a.split("=", 1) for a in argv if "=" in a and a not in own)
     folders = [a for a in argv if "=" not in a] or ["experiments/01_synthetic_sa1"]
     if len(folders) > 1 or set(keys) - {"workers", "seeds"}:
         raise InputError("vpp study takes one folder, workers=N and seeds=K.")
     numbers = {
         key: int(text) if re.fullmatch(r"-?\d+", text) else text for key, text in keys.items()
     }
-    return _study(Path(folders[0]), build("study", numbers, StudyArguments))
+    return _study(Path(folders[0]), build("study", numbers, StudyArguments), own)
 
 
-def _study(folder: Path, arguments: StudyArguments) -> int:
+def _study(folder: Path, arguments: StudyArguments, own: tuple[str, ...] = ()) -> int:
     """Check everything, train what is missing, score, write."""
     from vpp_rl.cli.console import console, progress_bar
     from vpp_rl.cli.evaluate import EvaluateSettings, evaluate
@@ -79,6 +85,7 @@ def _study(folder: Path, arguments: StudyArguments) -> int:
 
     out = console()
     study = _read(folder / "study.yaml")
+    study = replace(study, common=(*study.common, *own))
     _refuse_strangers(study)
     runs = Path("runs") / folder.name
     seeds = range(arguments.seeds or study.seeds)
@@ -96,7 +103,10 @@ def _study(folder: Path, arguments: StudyArguments) -> int:
         with ThreadPoolExecutor(arguments.workers) as pool:
             list(pool.map(train, todo))
     places = [runs / name / f"seed{seed}" for name in study.policies for seed in seeds]
-    _write(folder, evaluate(places, scoring))
+    _write(folder, evaluate(places, scoring), "")
+    for region in study.regions:
+        there = [*study.evaluation, f"region={region}", f"out={runs / f'results_{region}'}"]
+        _write(folder, evaluate(places, compose("evaluate", there)), f"_{region.lower()}")
     return 0
 
 
@@ -194,16 +204,16 @@ def _train(study: Study, name: str, place: Path, seeds: Sequence[int]) -> None:
         raise InputError(f"training {name} failed: {last.strip()}; see {path}")
 
 
-def _write(folder: Path, report: Path) -> None:
-    """Write the results of a study from what was played."""
+def _write(folder: Path, report: Path, suffix: str) -> None:
+    """Write the results of a study from what was played, in files whose names end so."""
     import pandas as pd
 
     from vpp_rl.files import write_text
 
     frame = pd.read_csv(report.parent / "windows.csv").round(4)
-    write_text(folder / "results.csv", frame.to_csv(index=False))
+    write_text(folder / f"results{suffix}.csv", frame.to_csv(index=False))
     frame["start"] = pd.to_datetime(frame["start"]).dt.date
-    write_text(folder / "results.md", results_page(frame, folder))
+    write_text(folder / f"results{suffix}.md", results_page(frame, folder))
 
 
 def results_page(frame: "pd.DataFrame", folder: Path) -> str:

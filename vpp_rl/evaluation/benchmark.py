@@ -1,7 +1,7 @@
 """The scoreboard's contest: learned policies beside rules, optimisers and bounds, all paired."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,14 +9,14 @@ import torch
 
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario
 from vpp_rl.agents.trained import TrainedPolicy
-from vpp_rl.baselines.mpc import Mpc
+from vpp_rl.baselines.home_plan import is_exact, plan_homes
 from vpp_rl.baselines.plan import plan_windows
-from vpp_rl.baselines.rules import CurtailOnly, Idle, Quantile, SelfConsumption, TimeOfUse
-from vpp_rl.baselines.value_curve import NonAnticipativeOptimum, StochasticValueCurve
+from vpp_rl.baselines.value_curve import StochasticValueCurve
+from vpp_rl.evaluation.field import field_of, with_perfect_forecast
 from vpp_rl.evaluation.figures import DayTrace
-from vpp_rl.evaluation.tuning import Listen, tuned
+from vpp_rl.evaluation.tuning import Listen
 from vpp_rl.policy import Policy
-from vpp_rl.rollout import Trace, Windows, play, window_starts
+from vpp_rl.rollout import Trace, Windows, play
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,21 @@ def contest(
     """
     scenario = build_scenario(spec, windows.split)
     lines: list[str] = []
-    field = [*_field(spec, windows, scenario, lines, listen, retune)]
+    field = field_of(spec, windows, scenario, lines.append, listen, retune)
     frames = [_played(policy, spec, windows, listen)[0] for policy in field]
+    frames += [
+        _played(p, told, windows, listen)[0] for p, told in with_perfect_forecast(spec, field)
+    ]
     listen("perfect foresight: planning", 0.0)
-    plan = plan_windows(
+    exact = is_exact(scenario)
+    plan = (plan_windows if exact else plan_homes)(
         spec, windows, lambda n, all_: listen("perfect foresight: planning", n / all_)
     )
-    frames.append(_played(plan, spec, windows, listen)[0])
-    bound = frames[-1].profit.to_numpy()
-    error = float(np.abs(bound - plan.objective.numpy()).max())
+    replayed = _played(plan, spec, windows, listen)[0]
+    bound = replayed.profit.to_numpy() if exact else plan.objective.numpy()
+    # Where the programme relaxes the homes, its objective is the bound, and no play of it.
+    frames.append(replayed.assign(profit=bound))
+    error = float(np.abs(replayed.profit.to_numpy() - plan.objective.numpy()).max())
     middle = int(np.argsort(bound)[len(bound) // 2])
     shown: Policy = entrants[0].policy if entrants else StochasticValueCurve()
     trace: Trace | None = None
@@ -85,27 +91,6 @@ def contest(
     gap = float(plan.gap.max())
     table = pd.concat(frames, ignore_index=True)
     return Contest(table, trace, shown.name, error, gap, tuple(lines))
-
-
-def _field(
-    spec: ScenarioSpec,
-    windows: Windows,
-    scenario: Scenario,
-    lines: list[str],
-    listen: Listen,
-    retune: bool,
-) -> list[Policy]:
-    """Everybody that does not learn, the bound left out."""
-    rules: tuple[TimeOfUse, Quantile, Mpc] = (TimeOfUse(), Quantile(), Mpc())
-    if retune:
-        starts, days = window_starts(scenario, windows)
-        alike = replace(windows, most=len(starts), window_days=days)
-        rules = tuned(spec, alike, lines.append, listen)
-    field: list[Policy] = [Idle(), CurtailOnly(), SelfConsumption(), *rules, StochasticValueCurve()]
-    if scenario.market.model is not None:
-        exact = NonAnticipativeOptimum.is_exact(scenario)
-        field.append(NonAnticipativeOptimum() if exact else NonAnticipativeOptimum.approximate())
-    return field
 
 
 def _played(
@@ -144,6 +129,7 @@ def day_trace(contest: Contest, scenario: Scenario, title: str) -> DayTrace:
         battery_kw=(totals.battery_kwh[part] * per_h).numpy(),
         net_kw=(totals.net_kwh[part] * per_h).numpy(),
         fill_quantiles=torch.quantile(trace.fill[part], levels, dim=1).T.numpy(),
+        ev_kw=(totals.ev_kwh[part] * per_h).numpy() if scenario.cars else None,
         policy=contest.trace_policy,
         currency=market.currency,
         market=market.region,

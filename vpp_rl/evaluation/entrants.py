@@ -15,7 +15,8 @@ from vpp_rl.agents.trained import TrainedPolicy
 from vpp_rl.evaluation.benchmark import Entrant
 from vpp_rl.training.checkpoint import load_policy
 from vpp_rl.training.job import scenario_from
-from vpp_rl.training.run import DONE, LEARNING
+from vpp_rl.training.run import DONE
+from vpp_rl.training.watch import LEARNING
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class DayTrace:
 
     Power follows the load convention where it has a direction: battery and net power above zero
     draw from the grid, below zero feed in. Load and solar are amounts, so that
-    net = load - solar + battery.
+    net = load - solar + battery + cars.
     """
 
     stamps_local: npt.NDArray[np.datetime64]  # (T,) clock of the market's zone
@@ -52,6 +52,12 @@ class DayTrace:
     currency: str
     market: str
     title: str
+    ev_kw: FloatArray | None = None  # (T,) of the cars, charging positive; none: there are none
+
+    @property
+    def cars_kw(self) -> FloatArray:
+        """Power of the cars, 0 without any, (T,)."""
+        return np.zeros_like(self.net_kw) if self.ev_kw is None else self.ev_kw
 
     def __post_init__(self) -> None:
         """Refuse a day that does not add up.
@@ -60,7 +66,7 @@ class DayTrace:
             InputError: Lengths differ, or the four powers break the balance.
         """
         ticks = len(self.stamps_local)
-        for name in ("price_per_mwh", "load_kw", "solar_kw", "battery_kw", "net_kw"):
+        for name in ("price_per_mwh", "load_kw", "solar_kw", "battery_kw", "net_kw", "cars_kw"):
             if getattr(self, name).shape != (ticks,):
                 raise InputError(
                     f"day trace: {name} has shape {getattr(self, name).shape}; expected ({ticks},),"
@@ -71,11 +77,12 @@ class DayTrace:
                 f"day trace: fill_quantiles has shape {self.fill_quantiles.shape}; expected "
                 f"({ticks}, {len(FILL_QUANTILES)}), the quantiles {FILL_QUANTILES}"
             )
-        gap_kw = np.abs(self.load_kw - self.solar_kw + self.battery_kw - self.net_kw).max()
+        sum_kw = self.load_kw - self.solar_kw + self.battery_kw + self.cars_kw
+        gap_kw = np.abs(sum_kw - self.net_kw).max()
         if not gap_kw <= 1e-3 * (1.0 + np.abs(self.load_kw).max()):
             raise InputError(
-                f"day trace: load - solar + battery misses net by up to {gap_kw:.3g} kW; expected "
-                "load and solar as amounts, battery and net positive when they draw power"
+                f"day trace: load - solar + battery + cars misses net by up to {gap_kw:.3g} kW; "
+                "expected load and solar as amounts, the others positive when they draw power"
             )
 
 
@@ -215,12 +222,15 @@ def _price_line(x: list[str], price_per_mwh: FloatArray) -> Figure:
 
 def _dispatch(x: list[str], day: DayTrace, scale: float, unit: str) -> list[Figure]:
     """What draws stacked upwards, what feeds stacked downwards, and their sum as a line."""
-    layers = (
+    layers: list[tuple[str, FloatArray, str, str]] = [
         ("base load", day.load_kw, GREY, "up"),
         ("battery charging", np.maximum(day.battery_kw, 0.0), SKY, "up"),
         ("solar", -day.solar_kw, AMBER, "down"),
         ("battery discharging", np.minimum(day.battery_kw, 0.0), BLUE, "down"),
-    )
+    ]
+    if day.ev_kw is not None:
+        layers.append(("cars charging", np.maximum(day.ev_kw, 0.0), GREEN, "up"))
+        layers.append(("cars discharging", np.minimum(day.ev_kw, 0.0), PINK, "down"))
     hover = "%{y:,.3~g} " + unit
     traces = []
     for name, power_kw, colour, group in layers:

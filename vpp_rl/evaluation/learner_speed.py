@@ -97,7 +97,7 @@ def measure_learner(
 def _update(
     kind: type[FleetVecEnv], env: FleetVectorEnv, settings: PpoSettings
 ) -> Callable[[], object]:
-    """A learner that makes one update at each call, as `train_ppo` does."""
+    """A learner that makes one update at each call, as `PpoLearner` does."""
     features = len(env.observation_names)
     adapter = kind(
         env,

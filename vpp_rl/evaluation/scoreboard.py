@@ -32,6 +32,9 @@ __all__ = [
     "to_rich_table",
 ]
 
+# What others are measured from, and the one to beat, for one kind of homes after the other.
+REFERENCES = ("curtail only", "idle")
+RIVALS = ("mpc", "self-consumption, cheapest slots", "cheapest slots", "self-consumption")
 SPIKE_SHARE = 0.05  # a twentieth of the windows holds a quarter of the value of a spiky market
 
 
@@ -68,10 +71,10 @@ def summarise(
     frame: pd.DataFrame,
     *,
     rng: np.random.Generator,
-    reference: str = "curtail only",
+    reference: str | None = None,
     optimum: str = "optimum",
     bound: str = "perfect foresight",
-    against: str = "mpc",
+    against: str | None = None,
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:
     """Judge every policy on the windows that all of them met.
@@ -84,10 +87,10 @@ def summarise(
     Args:
         frame: One row per policy, seed and window with the columns `WINDOW_COLUMNS`.
         rng: Source of the resamples.
-        reference: The policy that earns nothing by control.
+        reference: The policy that earns nothing by control; none: the first of `REFERENCES`.
         optimum: The non-anticipative optimum; NaN columns if no row has that name.
         bound: The perfect-foresight bound; NaN columns if no row has that name.
-        against: The policy to beat, for the paired difference.
+        against: The policy to beat, for the paired difference; none: the first of `RIVALS`.
         resamples: Number of resamples.
 
     Returns:
@@ -97,6 +100,8 @@ def summarise(
         InputError: A column, a window or a policy is missing, doubled or not comparable.
     """
     paired = panel(frame)
+    reference = reference or _first(REFERENCES, paired.profit)
+    against = against or _first(RIVALS, paired.profit)
     for name in (reference, against):
         _must_know(name, list(paired.profit))
     means = {policy: table.mean(axis=0) for policy, table in paired.profit.items()}
@@ -115,6 +120,11 @@ def summarise(
     return summary.sort_values(
         "profit_per_home_year", ascending=False, kind="stable", ignore_index=True
     )
+
+
+def _first(names: tuple[str, ...], played: dict[str, FloatArray]) -> str:
+    """The first of the names that played, or the first of all, for the sentence that misses it."""
+    return next((name for name in names if name in played), names[0])
 
 
 def _must_know(name: str, policies: list[str]) -> None:

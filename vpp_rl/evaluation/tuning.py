@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import torch
 
-from vpp_envs.fleet.sampling import sample_fleet
-from vpp_envs.scenario import ScenarioSpec, build_scenario
+from vpp_envs.fleet.fleet import rated_kw
+from vpp_envs.scenario import ScenarioSpec, build_scenario, split_homes
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import Quantile, TimeOfUse
 from vpp_rl.policy import Policy
@@ -44,6 +44,12 @@ def quantile_grid() -> Settings:
     return [{"charge_below": a, "discharge_above": b} for a, b in product(lows, highs)]
 
 
+def off_peak_grid() -> Settings:
+    """Windows of the night that a car's timer is tried with."""
+    starts, lengths = (20.0, 21.0, 22.0, 23.0, 0.0, 1.0, 2.0, 3.0), (3.0, 4.0, 6.0, 8.0)
+    return [{"from_h": a, "to_h": (a + b) % 24.0} for a, b in product(starts, lengths)]
+
+
 def mpc_grid() -> Settings:
     """Blends of mean and median forecast, and hurdles, that are tried."""
     weights, hurdles = (1.2, 1.0, 0.7), (0.7, 1.0, 1.4)
@@ -62,10 +68,9 @@ def tuned(
         say: Called with a line for people whenever a grid is done.
         listen: Hears about progress.
     """
-    spec = _fewer_homes(spec)
-    most = windows.most or TUNING_WINDOWS
-    few = replace(windows, split="train", most=min(most, TUNING_WINDOWS))
-    fewer = replace(few, most=min(max(most // 4, 1), MPC_WINDOWS))
+    spec = fewer_homes(spec)
+    few = tuning_windows(windows)
+    fewer = replace(few, most=min(max((windows.most or TUNING_WINDOWS) // 4, 1), MPC_WINDOWS))
     rule = best_of(TimeOfUse, time_of_use_grid(), spec, few, listen)
     say(
         f"time of use: charge {rule.charge_from_h:g}-{rule.charge_to_h:g} h, "
@@ -79,6 +84,11 @@ def tuned(
     mpc = best_of(Mpc, mpc_grid(), spec, fewer, listen)
     say(f"mpc: weight of the mean {mpc.mean_weight:g}, wear hurdle x {mpc.wear_factor:g}")
     return rule, quantile, mpc
+
+
+def tuning_windows(windows: Windows) -> Windows:
+    """Training windows of the length of those that decide, and no more of them."""
+    return replace(windows, split="train", most=min(windows.most or TUNING_WINDOWS, TUNING_WINDOWS))
 
 
 def best_of(
@@ -111,8 +121,8 @@ def best_of(
     return kind(**grid[int(earned.argmax())])
 
 
-def _fewer_homes(spec: ScenarioSpec) -> ScenarioSpec:
-    """The first homes of the fleet, one with a battery at least."""
-    equipped = sample_fleet(spec.fleet).cohort >= 0
+def fewer_homes(spec: ScenarioSpec) -> ScenarioSpec:
+    """The first homes of the fleet, one with a battery or a car at least."""
+    equipped = rated_kw(split_homes(spec, "train")) > 0
     homes = max(TUNING_HOMES, int(equipped.int().argmax()) + 1)
     return replace(spec, fleet=replace(spec.fleet, homes=min(homes, spec.fleet.homes)))

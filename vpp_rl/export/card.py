@@ -12,6 +12,24 @@ _CAR_PROMISES = """
   minimum, is marked as well, battery and all: an unknown draw leaves no known room at the
   connection. Its `ev_kw` is NaN, for a car that nobody commands charges at once."""
 
+_DAY_AHEAD = """## Make the forecast
+
+`day_ahead` makes `nodes_per_mwh` of past and published prices:
+
+```python
+import torch
+from vpp_envs.forecast.day_ahead import day_ahead
+
+price = torch.tensor(known_per_mwh, dtype=torch.float64)
+issue, known = torch.tensor([now]), torch.tensor([len(price) // 6])
+nodes_per_mwh = day_ahead(price, issue, known).nodes_per_mwh[0]
+```
+
+`known_per_mwh` has the five-minute prices from a midnight of the market's clock, 30 days ago or
+more, up to the last half hour whose price is published, an hour's price standing twelve times;
+`now` is the number of half hours from that midnight to the one that starts now.
+"""
+
 
 def model_card(manifest: Manifest) -> str:
     """Write the card in Markdown.
@@ -111,6 +129,8 @@ Sign: {m.sign_convention}.
 
 def _forecasting(m: Manifest) -> str:
     name = m.forecaster
+    if name == "day_ahead":
+        return _DAY_AHEAD
     # The exact law is known of synthetic prices only, and the oracle's future of past ones.
     if name not in FORECASTERS or name == "oracle":
         name = "seasonal_decayed"
@@ -140,4 +160,6 @@ def _forecaster(name: str | None) -> str:
         return "`exact`: the conditional law of the synthetic prices; no real market tells its own"
     if name == "oracle":
         return "`oracle`: the future itself, which no deployer knows"
+    if name == "day_ahead":
+        return "`day_ahead`: the prices that are published, and their season beyond"
     return f"`{name}`: causal, from the prices' own past"

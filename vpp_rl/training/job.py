@@ -12,8 +12,7 @@ from vpp_rl.agents.registry import learner
 from vpp_rl.configuration import build
 from vpp_rl.rollout import Windows
 from vpp_rl.training.compiler import toolchain
-from vpp_rl.training.run import TrainingJob
-from vpp_rl.training.settings import TrainSettings
+from vpp_rl.training.settings import TrainingJob, TrainSettings
 
 _GROUPS = ("scenario", "market", "fleet", "agent")
 _SPLITS_OF_RECORDED_PRICES = (
@@ -23,6 +22,7 @@ _SPLITS_OF_RECORDED_PRICES = (
     "validation_dates",
     "test_dates",
 )
+_ABOUT_RECORDED_PRICES = ("gaps", "published_h", "zone")
 
 
 def scenario_from(cfg: Mapping[str, Any]) -> ScenarioSpec:
@@ -45,7 +45,7 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
     settings = build("train", rest, TrainSettings)
     agent = _group(cfg, "agent")
     scenario = scenario_from(cfg)
-    _refuse_splits_that_nobody_reads(scenario.market)
+    _refuse_what_nobody_reads(scenario.market)
     return TrainingJob(
         scenario=scenario,
         agent=build("agent", agent, learner(agent.get("name", "")).settings),
@@ -59,6 +59,7 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
             window_days=settings.validation_window_days,
             most=settings.validation_windows,
         ),
+        checkpoint_every=settings.checkpoint_every,
     )
 
 
@@ -70,15 +71,19 @@ def _group(cfg: Mapping[str, Any], name: str) -> dict[str, Any]:
     return dict(group)
 
 
-def _refuse_splits_that_nobody_reads(market: MarketSpec) -> None:
-    """Refuse a way to split recorded prices where the prices are synthetic."""
+def _refuse_what_nobody_reads(market: MarketSpec) -> None:
+    """Refuse what is said of recorded prices where the prices are synthetic."""
     if market.prices is not None:
         return
     for field in fields(market):
-        if (
-            field.name in _SPLITS_OF_RECORDED_PRICES
-            and getattr(market, field.name) != field.default
-        ):
+        if getattr(market, field.name) == field.default:
+            continue
+        if field.name in _ABOUT_RECORDED_PRICES or field.name.startswith("prices_"):
+            raise InputError(
+                f"market.{field.name} is about recorded prices, and market.prices names none: name "
+                f"their file, or leave market.{field.name} out."
+            )
+        if field.name in _SPLITS_OF_RECORDED_PRICES:
             raise InputError(
                 f"market.{field.name} splits recorded prices, and market.prices names none: name "
                 "their file, or split the synthetic market by market.train_days, "

@@ -1,10 +1,13 @@
-"""The keys of ``configs/train.yaml`` that belong to no group, and the check that counts count."""
+"""How a run is made: the keys of ``configs/train.yaml`` that belong to no group, and the job."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.errors import InputError
+from vpp_envs.scenario import ScenarioSpec
+from vpp_rl.agents.registry import Settings
+from vpp_rl.rollout import Windows
 
 _SEEDS = 2**32  # as many as numpy has
 
@@ -21,6 +24,7 @@ class TrainSettings:
     validation_windows: int
     validation_window_days: int | None
     label: str
+    checkpoint_every: int | None = None  # updates; none: about a minute
 
     def __post_init__(self) -> None:
         """Refuse what no run can be made with."""
@@ -38,6 +42,22 @@ class TrainSettings:
             )
         at_least(1, "train", self, "threads", "validations")
         at_least(1, "train", self, "validation_windows", "validation_window_days")
+        at_least(1, "train", self, "checkpoint_every")
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What to train, on what, and how often to look at the validation days."""
+
+    scenario: ScenarioSpec
+    agent: Settings
+    dispatch: str = "value_curve"
+    seed: int = 0
+    compile: bool = False
+    threads: int = 1
+    validations: int = 8  # looks at the validation days after the first, spread over the budget
+    validation: Windows = field(default_factory=lambda: Windows("validation", most=36))
+    checkpoint_every: int | None = None  # updates between two snapshots; none: about a minute
 
 
 def at_least(least: int, kind: str, settings: object, *names: str) -> None:

@@ -51,8 +51,8 @@ def ev_value(
     surplus = 6  # half hours of charging: three hours
     most = 24  # half hours of charging; who needs more, charges whenever it can
     cells = surplus + 1 + most  # from the surplus, over 0, to the most need
-    # What is left over at the departure saves buying in the cheaper third of the hours.
-    cheap = torch.sort(mean.squeeze(-1), -1)[0][:, : nodes.shape[-2] // 3].mean(-1)
+    # What is left over at the departure saves buying in the cheapest hours of the next stay.
+    cheap = torch.sort(mean.squeeze(-1), -1)[0][:, : nodes.shape[-2] // 8].mean(-1)
     over = (cheap / one_way_eff).unsqueeze(-1).expand(-1, surplus + 1)
     # A thousand a kWh is beyond every cap.
     below = torch.full_like(nodes[:, 0, :1], 1e3).expand(-1, most)

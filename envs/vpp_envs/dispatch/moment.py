@@ -28,6 +28,9 @@ class Moment(NamedTuple):
     price_per_kwh: Tensor  # price of the interval that starts now, (..., 1) [currency/kWh]
     curve: Tensor  # water value by cohort and fill, latest issue, (..., C, F) [currency/kWh]
     ev: EvMoment | None = None  # none: no home has a car
+    # What an exported kWh earns, (..., 1); none: the price, as on a wholesale market
+    # [currency/kWh].
+    export_per_kwh: Tensor | None = None
 
 
 def allowed_solar_kw(asked_kw: Tensor, moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:

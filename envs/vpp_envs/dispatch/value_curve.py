@@ -16,6 +16,7 @@ from vpp_envs.dispatch.moment import (
     car_envelope,
     need_h,
 )
+from vpp_envs.dispatch.trade import traded_kw
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.simulator import SetPoints
 
@@ -64,22 +65,9 @@ def value_curve(
     sell_gain = (
         moment.price_per_kwh - fleet.battery.wear_per_kwh - sell_value / fleet.battery.one_way_eff
     )
-    alone_kw = neutral(envelope.low_kw, envelope.high_kw)
-    if temperature is not None:
-        width = temperature * (0.13 + moment.price_per_kwh.abs())
-        buy = torch.sigmoid(buy_gain / width)
-        sell = torch.sigmoid(sell_gain / width)
-        buy, sell = buy * (1.0 - sell), sell * (1.0 - buy)
-        battery_kw = (
-            alone_kw + buy * (envelope.high_kw - alone_kw) + sell * (envelope.low_kw - alone_kw)
-        )
-    else:
-        buys = (buy_gain > 0.0) & (buy_gain >= sell_gain)
-        battery_kw = torch.where(
-            buys,
-            envelope.high_kw,
-            torch.where(sell_gain > 0.0, envelope.low_kw, alone_kw),
-        )
+    battery_kw = traded_kw(
+        buy_gain, sell_gain, envelope.low_kw, envelope.high_kw, site_kw, moment, temperature
+    )
     return SetPoints(battery_kw, solar_kw, ev_kw)
 
 
@@ -117,18 +105,15 @@ def car_power_kw(
     value = value + 0.1 * bends[..., 1].index_select(-1, member)
     buy_gain = ev.params.charge_eff * value - moment.price_per_kwh
     sell_gain = moment.price_per_kwh - ev.params.wear_per_kwh - value / ev.params.discharge_eff
-    rest_kw = neutral(envelope.low_kw, envelope.high_kw)
-    if temperature is not None:
-        width = temperature * (0.13 + moment.price_per_kwh.abs())
-        buy, sell = torch.sigmoid(buy_gain / width), torch.sigmoid(sell_gain / width)
-        buy, sell = buy * (1.0 - sell), sell * (1.0 - buy)
-        power_kw = rest_kw + buy * (envelope.high_kw - rest_kw) + sell * (envelope.low_kw - rest_kw)
-    else:
-        power_kw = torch.where(
-            (buy_gain > 0.0) & (buy_gain >= sell_gain),
-            envelope.high_kw,
-            torch.where(sell_gain > 0.0, envelope.low_kw, rest_kw),
-        )
+    power_kw = traded_kw(
+        buy_gain,
+        sell_gain,
+        envelope.low_kw,
+        envelope.high_kw,
+        moment.load_kw - solar_kw,
+        moment,
+        temperature,
+    )
     return torch.where(ev.cohort < 0, envelope.alone_kw, power_kw)
 
 
@@ -171,10 +156,15 @@ def usable_fill(energy_kwh: Tensor, fleet: Fleet) -> Tensor:
 
 
 def _curtailed(moment: Moment, below_per_kwh: Tensor, temperature: Tensor | None) -> Tensor:
-    """Solar output when it is switched off below a price, (..., N). [kW]"""
-    gain = moment.price_per_kwh - below_per_kwh
+    """Solar output when what is exported is switched off below a price, (..., N). [kW]"""
+    price, least_kw = moment.price_per_kwh, torch.zeros_like(moment.load_kw)
+    exported = moment.export_per_kwh
+    if exported is not None:
+        # Behind a tariff the home's own use of the sun is worth the price of import.
+        price, least_kw = exported, torch.minimum(moment.load_kw, moment.solar_available_kw)
+    gain = price - below_per_kwh
     if temperature is not None:
-        share = torch.sigmoid(gain / (temperature * (0.13 + moment.price_per_kwh.abs())))
+        share = torch.sigmoid(gain / (temperature * (0.13 + price.abs())))
     else:
         share = (gain >= 0.0).to(moment.solar_available_kw.dtype)
-    return share * moment.solar_available_kw
+    return least_kw + share * (moment.solar_available_kw - least_kw)

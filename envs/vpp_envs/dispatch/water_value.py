@@ -65,6 +65,8 @@ def water_value(
     one_way_eff: float,
     wear_per_kwh: float,
     lead_h: float,
+    buy_nodes_per_kwh: Tensor | None = None,
+    discharge_h: float | None = None,
 ) -> Tensor:
     """Tabulate the marginal value of stored energy at the end of the current half hour.
 
@@ -82,6 +84,9 @@ def water_value(
         one_way_eff: Square root of the round-trip efficiency.
         wear_per_kwh: Cost of wear per kWh discharged, AC. [currency/kWh]
         lead_h: Length of a lead. [h]
+        buy_nodes_per_kwh: What a kWh costs to store, likewise, where that is another price.
+        discharge_h: Usable energy over the power that earns the price, where that is less than the
+            battery's: behind a tariff, the home's own load. [h]
 
     Returns:
         Marginal value per stored kWh, falling with fill, (..., F). [currency/kWh]
@@ -91,17 +96,27 @@ def water_value(
     # Seventeen fills; a literal, because scripts read no globals.
     curve = middle * one_way_eff * torch.ones(17, dtype=middle.dtype, device=middle.device)
     up = one_way_eff * lead_h / duration_h
-    down = -lead_h / (duration_h * one_way_eff)
-    mean = (nodes_per_kwh * weights).sum(-1, keepdim=True)
-    nodes_per_kwh = mean + 0.8 * (nodes_per_kwh - mean)
+    emptied_h = duration_h if discharge_h is None else discharge_h
+    down = -lead_h / (emptied_h * one_way_eff)
+    nodes_per_kwh = _narrowed(nodes_per_kwh, weights)
+    buying = nodes_per_kwh
+    if buy_nodes_per_kwh is not None:
+        buying = _narrowed(buy_nodes_per_kwh, weights)
     for back in range(nodes_per_kwh.shape[-2]):
-        price = nodes_per_kwh[..., nodes_per_kwh.shape[-2] - 1 - back, :].unsqueeze(-2)
+        lead = nodes_per_kwh.shape[-2] - 1 - back
+        price = nodes_per_kwh[..., lead, :].unsqueeze(-2)
         after = marginal_after_trade(
             curve.unsqueeze(-1),
-            price / one_way_eff,
+            buying[..., lead, :].unsqueeze(-2) / one_way_eff,
             (price - wear_per_kwh) * one_way_eff,
             shifted(curve, up, -1e9).unsqueeze(-1),
             shifted(curve, down, 1e9).unsqueeze(-1),
         )
         curve = (after * weights).sum(-1)
     return levelled(curve, 0.75 * up)
+
+
+def _narrowed(nodes: Tensor, weights: Tensor) -> Tensor:
+    """Draw a share of each lead's spread only, (..., H, Q)."""
+    mean = (nodes * weights).sum(-1, keepdim=True)
+    return mean + 0.8 * (nodes - mean)

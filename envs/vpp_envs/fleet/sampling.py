@@ -1,6 +1,6 @@
 """Sample fleets of homes from published product mixes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -53,7 +53,10 @@ _BASE_LOAD_Q95 = 3.5
 
 @dataclass(frozen=True)
 class FleetSpec:
-    """What to sample. The same home id is the same home in every fleet with that seed."""
+    """What to sample. The same home id is the same home in every fleet with that seed.
+
+    Or the table to read instead: then `homes` is how many a split has at most.
+    """
 
     homes: int = 256
     seed: int = 0
@@ -70,12 +73,15 @@ class FleetSpec:
     ev_share: float = 0.0  # of homes
     v2g_share: float = 0.5  # of the cars that can give energy back
     managed_share: float = 1.0  # of the cars whose drivers let others choose when to charge
+    table: str | None = None  # one's own homes, CSV or Parquet; none: homes are sampled
+    train_share: float = 0.7  # of a table's homes; half of the rest each for validation and test
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no fleet."""
         if self.homes < 1:
             raise InputError(f"fleet.homes must be at least 1, got {self.homes}.")
-        shares = ("battery_share", "solar_share", "homeowner_share")
+        _refuse_what_nobody_reads(self)
+        shares = ("battery_share", "solar_share", "homeowner_share", "train_share")
         for name in (*shares, "ev_share", "v2g_share", "managed_share"):
             share = getattr(self, name)
             if not 0.0 <= share <= 1.0:
@@ -92,6 +98,25 @@ class FleetSpec:
             number = getattr(self, name)
             if number is not None and not number >= 0:
                 raise InputError(f"fleet.{name} must be 0 or more, got {number}.")
+
+
+def _refuse_what_nobody_reads(spec: FleetSpec) -> None:
+    """Refuse what shapes sampled homes beside a table, and what splits a table without one."""
+    if spec.table is None:
+        if spec.train_share != FleetSpec.train_share:
+            raise InputError(
+                "fleet.train_share splits the homes of a table, and fleet.table names none; "
+                "name the table, or take fleet.train_share out."
+            )
+        return
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if field.name not in ("homes", "table", "train_share") and value != field.default:
+            raise InputError(
+                f"fleet.{field.name}={value} shapes sampled homes, and fleet.table={spec.table} "
+                "names homes of your own; write fleet=mixed, and only fleet.homes and "
+                "fleet.train_share beside it."
+            )
 
 
 def sample_fleet(spec: FleetSpec) -> Fleet:
@@ -138,7 +163,7 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
         home,
         battery,
         solar_kw,
-        (draw(Purpose.FLEET_SOLAR_ARCHETYPE) * SOLAR_ARCHETYPES).to(torch.int64),
+        (draw(Purpose.FLEET_SOLAR_ARCHETYPE) * SOLAR_ARCHETYPES).to(torch.int64) * has_solar,
         load_mean_kw,
         (draw(Purpose.FLEET_LOAD_ARCHETYPE) * LOAD_ARCHETYPES).to(torch.int64),
         agreement,
@@ -194,7 +219,7 @@ def _sample_cars(
         of_cars(torch.where(discharge_kw > 0, minimum * capacity_kwh, zero), zero),
         of_cars(managed.double(), zero),
     )
-    archetype = (draw(Purpose.FLEET_EV_ARCHETYPE) * DRIVER_ARCHETYPES).to(torch.int64)
+    archetype = (draw(Purpose.FLEET_EV_ARCHETYPE) * DRIVER_ARCHETYPES).to(torch.int64) * present
     return EvFleet(params, agreement, archetype, ev_class(params, agreement))
 
 

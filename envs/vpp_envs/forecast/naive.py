@@ -2,7 +2,9 @@
 
 All take five-minute prices from the start of a half hour on and make issue i from the ticks up to
 and including 6 i. Half hours of the same time of day are 48 apart, which holds for markets whose
-clock does not change, such as Australia's.
+clock does not change, such as Australia's. Where it does, the days before a change stand one hour
+off in the seasons of the days after it, until they have left the history, at most 28 days twice a
+year.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,8 @@ from torch import Tensor
 
 from vpp_envs.errors import InputError
 from vpp_envs.forecast.protocol import LEADS, NODE_WEIGHTS, PriceForecast
-from vpp_envs.signals.readers.aemo import NEM_LIMITS, PriceLimits
+from vpp_envs.signals.readers.aemo import NEM_LIMITS
+from vpp_envs.signals.table import PriceLimits
 
 Forecaster = Callable[[Tensor, Tensor | None, PriceLimits], PriceForecast]
 
@@ -60,7 +63,7 @@ def persistence(
     Raises:
         InputError: The prices are not whole half hours of finite numbers.
     """
-    half_hours = _half_hours(price_per_mwh)
+    half_hours = half_hour_means(price_per_mwh)
     issues = _or_all(issues, half_hours)
     level = _last_ticks(price_per_mwh).mean(-1)
     window = _ERROR_DAYS * _DAY
@@ -83,7 +86,7 @@ def seasonal_naive(
 
     Arguments, result and errors are those of `persistence`, which serves the first two days.
     """
-    half_hours = _half_hours(price_per_mwh)
+    half_hours = half_hour_means(price_per_mwh)
     issues = _or_all(issues, half_hours)
     weight = torch.ones(_SEASONAL_DAYS, dtype=torch.float64)
     by_target = [bin_means(*season) for season in _seasons(half_hours, weight)]
@@ -102,7 +105,7 @@ def seasonal_decayed(
 
     Arguments, result and errors are those of `persistence`, which serves the first two days.
     """
-    half_hours = _half_hours(price_per_mwh)
+    half_hours = half_hour_means(price_per_mwh)
     issues = _or_all(issues, half_hours)
     age_days = torch.arange(1, _DECAYED_DAYS + 1, dtype=torch.float64)
     seasons = _seasons(half_hours, 0.5 ** (age_days / _HALF_LIFE_DAYS))
@@ -132,7 +135,7 @@ def oracle(
     Beyond the end of the series its last day repeats. Arguments, result and errors are those of
     `persistence`.
     """
-    half_hours = _half_hours(price_per_mwh)
+    half_hours = half_hour_means(price_per_mwh)
     issues = _or_all(issues, half_hours)
     last_day = torch.arange(_DAY + 1) - _DAY  # the longest lead of the last issue is a day ahead
     beyond = half_hours[(len(half_hours) + last_day).clamp(min=0, max=len(half_hours) - 1)]
@@ -168,6 +171,26 @@ def bin_means(price: Tensor, weight: Tensor) -> Tensor:
     return _bin_means(price, _share_of_bin(weight / weight.sum(-1, keepdim=True)))
 
 
+def half_hour_means(price_per_mwh: Tensor) -> Tensor:
+    """Mean price of each half hour, (T / 6,) float64.
+
+    Args:
+        price_per_mwh: Five-minute prices, (T,).
+
+    Raises:
+        InputError: The prices are not whole half hours of finite numbers.
+    """
+    if price_per_mwh.ndim != 1 or len(price_per_mwh) == 0 or len(price_per_mwh) % _TICKS:
+        raise InputError(
+            f"a forecast needs whole half hours of five-minute prices, a multiple of {_TICKS}; "
+            f"got the shape {tuple(price_per_mwh.shape)}."
+        )
+    if not price_per_mwh.isfinite().all():
+        tick = int(price_per_mwh.isfinite().logical_not().nonzero()[0])
+        raise InputError(f"the price of tick {tick} is not a finite number; mend the series.")
+    return price_per_mwh.double().view(-1, _TICKS).mean(-1)
+
+
 def _share_of_bin(share: Tensor) -> Tensor:
     """Part that each of the sorted prices has in the mean of each bin, (..., K, Q).
 
@@ -187,19 +210,6 @@ def _share_of_bin(share: Tensor) -> Tensor:
 def _bin_means(price: Tensor, share_of_bin: Tensor) -> Tensor:
     """Bin means, (..., Q), of sorted prices, (..., K)."""
     return (price.unsqueeze(-2) @ share_of_bin).squeeze(-2)
-
-
-def _half_hours(price_per_mwh: Tensor) -> Tensor:
-    """Mean price of each half hour, (T / 6,) float64."""
-    if price_per_mwh.ndim != 1 or len(price_per_mwh) == 0 or len(price_per_mwh) % _TICKS:
-        raise InputError(
-            f"a forecast needs whole half hours of five-minute prices, a multiple of {_TICKS}; "
-            f"got the shape {tuple(price_per_mwh.shape)}."
-        )
-    if not price_per_mwh.isfinite().all():
-        tick = int(price_per_mwh.isfinite().logical_not().nonzero()[0])
-        raise InputError(f"the price of tick {tick} is not a finite number; mend the series.")
-    return price_per_mwh.double().view(-1, _TICKS).mean(-1)
 
 
 def _or_all(issues: Tensor | None, half_hours: Tensor) -> Tensor:

@@ -15,10 +15,12 @@ def settle_energy(
     price_per_mwh: Tensor,
     fleet: Fleet,
     dt_h: float,
+    export_per_mwh: Tensor | None = None,
 ) -> Ledger:
-    """Settle one interval of every site at the regional price.
+    """Settle one interval of every site at the regional price, or at a tariff's two prices.
 
-    ``energy_market = -net * dt * price``: only what the meter served is paid. The homeowner is
+    ``energy_market = -net * dt * price``: only what the meter served is paid. Behind a retail
+    tariff the retailer stands where the market does. The homeowner is
     passed through what the site would have settled had nothing been dispatched, plus the agreed
     share of the difference. A car that nobody dispatches charges at once. Loss factors are 1.
 
@@ -29,14 +31,18 @@ def settle_energy(
         price_per_mwh: Regional price, (..., 1) or broadcastable. [currency/MWh]
         fleet: Constants, (N,).
         dt_h: Length of the interval. [h]
+        export_per_mwh: What an exported MWh earns, likewise; none: the same price.
     """
     per_kw = price_per_mwh.double() * (dt_h / 1000.0)
-    energy_market = outcome.net_kw.double() * -per_kw
+    out_per_kw = per_kw
+    if export_per_mwh is not None:
+        out_per_kw = export_per_mwh.double() * (dt_h / 1000.0)
+    energy_market = _at_prices(outcome.net_kw, per_kw, out_per_kw)
     cars, ev = outcome.ev, fleet.ev
     if cars is not None:
         load_kw = load_kw + cars.alone_kw
     alone_kw = torch.maximum(load_kw - solar_available_kw, -fleet.agreement.export_limit_kw)
-    site_passthrough = alone_kw.double() * -per_kw
+    site_passthrough = _at_prices(alone_kw, per_kw, out_per_kw)
     gain_share = (energy_market - site_passthrough) * fleet.agreement.homeowner_share.double()
     discharged_kwh = (-outcome.battery_kw).clamp(min=0.0).double() * dt_h
     wear = discharged_kwh * fleet.battery.wear_per_kwh.double()
@@ -44,3 +50,9 @@ def settle_energy(
         given_kwh = (-cars.power_kw).clamp(min=0.0).double() * dt_h
         wear = wear + given_kwh * ev.params.wear_per_kwh.double()
     return Ledger(energy_market, site_passthrough, gain_share, wear)
+
+
+def _at_prices(net_kw: Tensor, import_per_kw: Tensor, export_per_kw: Tensor) -> Tensor:
+    """Money of a meter, positive for what it earns, float64."""
+    net = net_kw.double()
+    return net * -torch.where(net > 0, import_per_kw, export_per_kw)

@@ -15,6 +15,7 @@ from vpp_envs.signals.synthetic.prices import PriceModel
 DT_S = 300
 TICKS_PER_ISSUE = 6
 TICKS_PER_DAY = 288
+GAP_RULES = ("refuse", "hold")
 # Each split of a simulated market is a path of its own on years of its own.
 FIRST_DAY = {"validation": "2000-01-01", "test": "2010-01-01", "train": "2024-01-01"}
 
@@ -36,9 +37,29 @@ class MarketSpec:
     validation_dates: str | None = None
     test_dates: str | None = None
     forecaster: str = "auto"  # see `forecaster_name`
+    published_h: float = 13.0  # forecaster day_ahead: local hour when tomorrow's prices are known
+    climate: str | None = None  # region whose weather the homes have; none: the market's
+    gaps: str = "refuse"  # "hold": the last price, through at most two hours
+    # What a price file is, where it is no publisher's: see `vpp_envs.signals.readers.own`.
+    prices_unit: str | None = None  # per_mwh, per_kwh, cents_per_kwh
+    prices_currency: str | None = None  # ISO 4217
+    prices_column: str | None = None
+    prices_time_column: str | None = None
+    prices_zone: str | None = None  # IANA zone of the stamps
+    prices_stamp: str | None = None  # what a stamp names of its interval: start, end
+    prices_typical_per_mwh: float | None = None  # what half of the prices are near to
+    prices_floor_per_mwh: float | None = None
+    prices_cap_per_mwh: float | None = None
+    zone: str | None = None  # IANA zone of the market's days; none: that of the stamps
 
     def __post_init__(self) -> None:
-        """Refuse splits without days."""
+        """Refuse splits without days, and rules that do not exist."""
+        if self.gaps not in GAP_RULES:
+            raise InputError(f"market.gaps must be {' or '.join(GAP_RULES)}, got {self.gaps!r}.")
+        if not 0.0 <= self.published_h <= 24.0:
+            raise InputError(
+                f"market.published_h must be an hour of the day, 0 to 24, got {self.published_h:g}."
+            )
         for name in ("train_days", "validation_days", "test_days"):
             if getattr(self, name) < 2:
                 raise InputError(f"market.{name} must be at least 2, got {getattr(self, name)}.")
@@ -78,6 +99,29 @@ class MarketSignals:
     model: PriceModel | None  # of the synthetic process
     factors: Tensor | None  # of the synthetic process, (T, 3): what an optimum may know
     split_lines: tuple[str, ...]  # how the days are split, for people
+    copies: int = 0  # of all ticks that follow them on the same clock, in other markets
+
+    @property
+    def clock_ticks(self) -> int:
+        """Ticks without their copies."""
+        return len(self.price_per_mwh) // (self.copies + 1)
+
+    def in_every_copy(self, ticks: Tensor) -> Tensor:
+        """These ticks, and the same of each copy, ((copies + 1) M,).
+
+        Args:
+            ticks: Without copies, (M,) int64.
+        """
+        offsets = self.clock_ticks * torch.arange(self.copies + 1)
+        return (offsets.unsqueeze(-1) + ticks).flatten()
+
+    def tick_before(self, ticks: Tensor) -> Tensor:
+        """The ticks before, on the same clock; the first one is its own, (B,).
+
+        Args:
+            ticks: (B,) int64.
+        """
+        return ticks - (ticks % self.clock_ticks > 0).to(torch.int64)
 
     def local_time(self, tick: Tensor) -> pd.DatetimeIndex:
         """When ticks start on the market's clock.
@@ -85,7 +129,7 @@ class MarketSignals:
         Args:
             tick: (B,) int64.
         """
-        return _local_time(self.start_utc, tick.numpy(), self.zone)
+        return _local_time(self.start_utc, tick.numpy() % self.clock_ticks, self.zone)
 
 
 def forecaster_name(forecaster: str, recorded: bool) -> str:
@@ -116,7 +160,7 @@ def assemble(
     split_lines: tuple[str, ...],
 ) -> MarketSignals:
     """Complete the signals with what follows from price and clock."""
-    mean, std = _trailing_day(price_per_mwh)
+    mean, std = trailing_day(price_per_mwh)
     local = _local_time(start_utc, np.arange(len(price_per_mwh)), zone)
     hour = local.hour.to_numpy() + local.minute.to_numpy() / 60.0
     return MarketSignals(
@@ -147,7 +191,7 @@ def _local_time(start_utc: np.datetime64, tick: np.ndarray, zone: str) -> pd.Dat
     return pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(zone)
 
 
-def _trailing_day(price: Tensor) -> tuple[Tensor, Tensor]:
+def trailing_day(price: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation over the last 24 hours up to now, (T,) float32."""
     series = pd.Series(price.numpy()).rolling(TICKS_PER_DAY, min_periods=1)
     std = series.std(ddof=0).fillna(0.0).clip(lower=0.0)

@@ -8,9 +8,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vpp_envs.errors import InputError
+from vpp_envs.forecast.day_ahead import day_ahead, published_half_hours
 from vpp_envs.forecast.naive import FORECASTERS
+from vpp_envs.forecast.protocol import PriceForecast
 from vpp_envs.signals.market import (
     TICKS_PER_ISSUE,
     MarketSignals,
@@ -18,13 +21,11 @@ from vpp_envs.signals.market import (
     assemble,
     forecaster_name,
 )
-from vpp_envs.signals.readers.aemo import (
-    NEM_LIMITS,
-    read_price_and_demand_files,
-    to_five_minutes,
-)
-from vpp_envs.signals.table import PriceSeries
+from vpp_envs.signals.readers.own import PriceNotes
+from vpp_envs.signals.readers.prices import read_prices
+from vpp_envs.signals.table import PriceSeries, to_five_minutes
 
+DAY_AHEAD = "day_ahead"  # the one forecaster that needs the market's clock
 SPLITS = ("train", "validation", "test")
 WARMUP_DAYS = 7  # of history that the forecasters have on the first training day
 LEAST_DAYS = 2  # of a split: one episode
@@ -203,8 +204,20 @@ def recorded_prices(spec: MarketSpec) -> PriceSeries:
         InputError: The files cannot be read as one series of the market's region.
     """
     if spec.prices is None:
-        raise InputError("market.prices names no file; give AEMO's PRICE_AND_DEMAND file.")
-    return to_five_minutes(read_price_and_demand_files(spec.prices, spec.region))
+        raise InputError("market.prices names no file; give one of recorded prices.")
+    notes = PriceNotes(
+        unit=spec.prices_unit,
+        currency=spec.prices_currency,
+        column=spec.prices_column,
+        time_column=spec.prices_time_column,
+        zone=spec.prices_zone,
+        stamp=spec.prices_stamp,
+        market_zone=spec.zone,
+        typical_per_mwh=spec.prices_typical_per_mwh,
+        floor_per_mwh=spec.prices_floor_per_mwh,
+        cap_per_mwh=spec.prices_cap_per_mwh,
+    )
+    return to_five_minutes(read_prices(spec.prices, spec.region, spec.gaps == "hold", notes))
 
 
 def recorded_splits(spec: MarketSpec, series: PriceSeries) -> DaySplits:
@@ -237,10 +250,10 @@ def recorded_signals(spec: MarketSpec, split: str) -> MarketSignals:
         InputError: As `recorded_prices` and `recorded_splits`; also an unknown forecaster.
     """
     name = forecaster_name(spec.forecaster, recorded=True)
-    if name not in FORECASTERS:
+    if name not in (*FORECASTERS, DAY_AHEAD):
         raise InputError(
             f"market.forecaster={name!r} is unknown for recorded prices; "
-            f"choose one of auto, {', '.join(FORECASTERS)}."
+            f"choose one of auto, {', '.join(FORECASTERS)}, {DAY_AHEAD}."
         )
     series = recorded_prices(spec)
     splits = recorded_splits(spec, series)
@@ -259,13 +272,29 @@ def recorded_signals(spec: MarketSpec, split: str) -> MarketSignals:
         sha256=series.sha256,
         start_utc=series.stamps_utc[midnight + opening],
         price_per_mwh=price[opening:end],
-        forecast=FORECASTERS[name](price, issues, NEM_LIMITS),
+        forecast=_forecast(name, spec, series, midnight, price, issues),
         price_scale=float(train.abs().median()),
         day_starts=torch.tensor(block.starts) - midnight - opening,
         model=None,
         factors=None,
         split_lines=tuple(splits.describe()),
     )
+
+
+def _forecast(
+    name: str, spec: MarketSpec, series: PriceSeries, midnight: int, price: Tensor, issues: Tensor
+) -> PriceForecast:
+    """Make the forecasts at some issues of the prices from a midnight of the series on."""
+    if name != DAY_AHEAD:
+        return FORECASTERS[name](price, issues, series.limits)
+    if series.real_time:
+        raise InputError(
+            f"market.forecaster={DAY_AHEAD} needs prices that are published a day ahead, and "
+            f"{series.source} has {series.market}'s real-time prices; leave it at auto."
+        )
+    half_hours, opening = len(price) // TICKS_PER_ISSUE, series.stamps_utc[midnight]
+    published = published_half_hours(opening, half_hours, series.zone, spec.published_h)
+    return day_ahead(price, issues, published[issues], series.limits)
 
 
 def _counts(days: int, train_share: float, validation_share: float) -> tuple[int, int, int]:

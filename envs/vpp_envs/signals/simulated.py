@@ -38,12 +38,12 @@ def simulated_signals(spec: MarketSpec, split: str) -> MarketSignals:
     Raises:
         InputError: The forecaster is one for recorded prices, or the region is unknown.
     """
+    model = price_model(spec.region)
     if forecaster_name(spec.forecaster, recorded=False) != "exact":
         raise InputError(
             f"market.forecaster={spec.forecaster!r} is for recorded prices; a synthetic market "
             "is forecast by its exact law: leave it at auto."
         )
-    model = price_model(spec.region)
     days = {
         "train": spec.train_days,
         "validation": spec.validation_days,

@@ -14,7 +14,7 @@ from vpp_envs.forecast.naive import (
     seasonal_naive,
 )
 from vpp_envs.forecast.protocol import LEADS, NODE_WEIGHTS
-from vpp_envs.signals.readers.aemo import PriceLimits
+from vpp_envs.signals.table import PriceLimits
 
 CAUSAL = sorted(set(FORECASTERS) - {"oracle"})
 WEIGHTS = torch.tensor(NODE_WEIGHTS, dtype=torch.float64)

@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -187,6 +188,100 @@ def test_price_scale_comes_from_the_training_days_alone(july):
     train = market_signals(july, "train")
     assert train.price_scale == train.price_per_mwh[288:].abs().median()
     assert market_signals(july, "test").price_scale == train.price_scale
+
+
+def dutch_file(folder, days=40, first="2022-10-15"):
+    """Hourly prices of whole Dutch days, over the end of summer time on 30 October 2022."""
+    local = pd.date_range(first, periods=days + 1, freq="D", tz="Europe/Amsterdam")
+    stamps = pd.date_range(local[0], local[-1], freq="h", inclusive="left").tz_convert("UTC")
+    lines = [f"{stamp:%Y-%m-%d %H:%M:%S},{50 + 7 * k % 31}" for k, stamp in enumerate(stamps)]
+    path = folder / "dutch.csv"
+    path.write_text("\n".join(["start_utc,price_eur_mwh", *lines]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def dutch(tmp_path_factory):
+    path = dutch_file(tmp_path_factory.mktemp("dutch"))
+    return MarketSpec(region="NL", prices=str(path), forecaster="day_ahead")
+
+
+def test_hourly_prices_are_a_market_on_the_five_minute_clock(dutch):
+    series = recorded_prices(dutch)
+    assert (series.dt_s, len(series.price_per_mwh)) == (300, 40 * 288 + 12)
+    assert "(each 60-minute price repeated 12 times)" in series.source
+    train = market_signals(dutch, "train")
+    assert (train.currency, train.zone, train.region) == ("EUR", "Europe/Amsterdam", "NL")
+    days = recorded_splits(dutch, series).of("train")
+    # The day of 25 hours is one of the days that train.
+    assert np.diff(train.day_starts.tolist()).tolist().count(300) == 1
+    assert days.first <= date(2022, 10, 30) <= days.last
+    starts = train.day_starts.tolist()
+    assert set(train.hour[starts].tolist()) == {0.0}
+
+
+def test_a_day_ahead_market_knows_tomorrow_from_one_o_clock_on(dutch):
+    train = market_signals(dutch, "train")
+    price = train.price_per_mwh.view(-1, 6).mean(-1).float()
+    known = [
+        (train.forecast.nodes_per_mwh[issue] == price[issue + 1 : issue + 49, None]).all()
+        for issue in range(48 + 24, 48 + 30)  # of the first day that trains, 12:00 to 14:30
+    ]
+    assert known == [False, False, True, True, True, True]
+    later = market_signals(replace(dutch, published_h=14.0), "train")
+    assert not torch.equal(later.forecast.nodes_per_mwh, train.forecast.nodes_per_mwh)
+
+
+def test_prices_of_tomorrow_are_not_for_a_real_time_market(july):
+    with pytest.raises(InputError, match=r"july\.csv has SA1's real-time prices; leave it at auto"):
+        market_signals(replace(july, forecaster="day_ahead"), "train")
+
+
+def test_a_gap_is_refused_unless_the_rule_is_named(dutch, tmp_path):
+    lines = dutch_file(tmp_path).read_text().splitlines()
+    del lines[100:102]
+    (tmp_path / "dutch.csv").write_text("\n".join(lines) + "\n")
+    holed = replace(dutch, prices=str(tmp_path / "dutch.csv"))
+    with pytest.raises(InputError, match=r"are missing, 2 from .* market\.gaps=hold"):
+        recorded_prices(holed)
+    series = recorded_prices(replace(holed, gaps="hold"))
+    assert len(series.price_per_mwh) == 40 * 288 + 12
+    assert "(2 missing intervals hold the price before them)" in series.source
+    with pytest.raises(InputError, match=r"market\.gaps must be refuse or hold, got 'fill'"):
+        replace(holed, gaps="fill")
+
+
+def test_a_file_of_ones_own_is_read_as_the_market_says(tmp_path):
+    stamps = pd.date_range("2022-07-01", periods=20 * 24, freq="h")
+    lines = [f"{stamp:%Y-%m-%d %H:%M},{0.05 + k % 24 / 1000}" for k, stamp in enumerate(stamps)]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["when,cost", *lines]) + "\n")
+    spec = MarketSpec(
+        region="OWN",
+        prices=str(path),
+        prices_time_column="when",
+        prices_column="cost",
+        prices_unit="per_kwh",
+        prices_currency="EUR",
+        prices_zone="Etc/GMT-1",
+        prices_stamp="start",
+        prices_cap_per_mwh=60.0,
+        prices_floor_per_mwh=0.0,
+    )
+    with pytest.raises(InputError, match="a price of 61 is outside the limits of OWN, 0 to 60"):
+        recorded_prices(spec)
+    signals = market_signals(replace(spec, prices_cap_per_mwh=80.0), "test")
+    assert signals.price_per_mwh.max().item() == pytest.approx(73.0)
+    # Forecasts stay within the market's limits, wherever the season would take them.
+    assert signals.forecast.nodes_per_mwh.max() <= 80.0
+    assert signals.forecast.nodes_per_mwh.min() >= 0.0
+    assert (signals.zone, signals.currency) == ("Etc/GMT-1", "EUR")
+
+
+@pytest.mark.parametrize("hour", [-1.0, 24.5])
+def test_prices_are_published_at_an_hour_of_the_day(hour):
+    with pytest.raises(InputError, match=r"market\.published_h must be an hour of the day"):
+        MarketSpec(published_h=hour)
 
 
 def test_unknown_forecaster_is_refused_with_the_choices(july):

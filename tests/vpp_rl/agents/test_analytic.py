@@ -9,11 +9,7 @@ from vpp_envs.errors import InputError
 from vpp_envs.kernels import rows_at
 from vpp_envs.reward import reward_parts
 from vpp_envs.vector_env import FleetVectorEnv
-from vpp_rl.agents.analytic import (
-    AnalyticSettings,
-    smooth_step,
-    train_analytic,
-)
+from vpp_rl.agents.analytic import AnalyticLearner, AnalyticSettings, smooth_step
 from vpp_rl.agents.network import PolicyNetwork
 from vpp_rl.agents.ppo import PpoSettings
 
@@ -111,12 +107,17 @@ def settings_for(iterations, **more):
     )
 
 
+def trained(env, settings, seed=0, compile=False):
+    """The policy after all updates of a budget, and what each did."""
+    learner = AnalyticLearner(env, settings, seed, compile)
+    updates = [learner.update(at / settings.iterations) for at in range(settings.iterations)]
+    return learner.network, updates
+
+
 @pytest.mark.parametrize("mode", ["value_curve", "cohort_power"])
 def test_a_few_gradient_steps_raise_the_profit_of_the_training_days(day_spec, mode):
     env = FleetVectorEnv(day_spec, 16, dispatch=mode, autoreset_mode="Disabled")
-    policy = train_analytic(
-        env, settings_for(12, learning_rate=2e-2), seed=0, report=lambda *_: None
-    )
+    policy, _ = trained(env, settings_for(12, learning_rate=2e-2))
     env.reset(seed=77, options={"start_ticks": torch.arange(16) * 54})
     untrained = PolicyNetwork(len(env.observation_names), len(env.action_names), (16,))
     with torch.no_grad():
@@ -127,14 +128,10 @@ def test_a_few_gradient_steps_raise_the_profit_of_the_training_days(day_spec, mo
 
 def test_training_repeats_itself_from_its_seed(day_spec):
     env = FleetVectorEnv(day_spec, 4, autoreset_mode="Disabled")
-    seen = []
-    for seed in (1, 1, 2):
-        log = []
-        train_analytic(env, settings_for(2), seed, lambda at, _, log=log: log.append(at))
-        seen.append([(at.iteration, at.home_steps, at.profit_per_kw_day) for at in log[1:]])
+    seen = [trained(env, settings_for(2), seed)[1] for seed in (1, 1, 2)]
     assert seen[0] == seen[1]
     assert seen[0] != seen[2]
-    assert seen[0][-1][1] == 2 * 8 * 8 * 18  # steps x windows x homes x five-minute intervals
+    assert seen[0][-1].home_steps == 8 * 8 * 18  # windows x homes x five-minute intervals
 
 
 def test_a_window_goes_on_where_the_last_gradient_step_left_it(day_spec):
@@ -144,24 +141,18 @@ def test_a_window_goes_on_where_the_last_gradient_step_left_it(day_spec):
     for horizon_h in (3.0, 1.5):
         settings = replace(settings_for(round(3.0 / horizon_h)), horizon_h=horizon_h)
         settings = replace(settings, learning_rate=0.0, final_temperature=settings.temperature)
-        log = []
-        train_analytic(env, settings, 0, lambda at, _, log=log: log.append(at.profit_per_kw_day))
-        profits[horizon_h] = np.mean(log[1:])
+        _, updates = trained(env, settings)
+        profits[horizon_h] = np.mean([update.profit_per_kw_day for update in updates])
     assert profits[1.5] == pytest.approx(profits[3.0], rel=1e-4)
 
 
 def test_homes_with_a_battery_are_drawn_first(day_spec):
     few = replace(day_spec, fleet=replace(day_spec.fleet, homes=8, battery_share=0.2))
     env = FleetVectorEnv(few, 4, autoreset_mode="Disabled")
-    log = []
-    policy = train_analytic(
-        env,
-        replace(settings_for(6), homes=1, window_h=1.0, horizon_h=1.0),
-        seed=0,
-        report=lambda at, _: log.append(at.profit_per_kw_day),
-    )
+    settings = replace(settings_for(6), homes=1, window_h=1.0, horizon_h=1.0)
+    policy, updates = trained(env, settings)
     # Money over a rating of nothing would be endless.
-    assert all(abs(profit) < 100.0 for profit in log[1:])
+    assert all(abs(update.profit_per_kw_day) < 100.0 for update in updates)
     assert all(weight.isfinite().all() for weight in policy.parameters())
 
 
@@ -172,7 +163,9 @@ def test_settings_that_cannot_train_are_refused():
         AnalyticSettings(horizon_h=5.0)
     with pytest.raises(InputError, match=r"agent\.homes must be at least 1, got 0"):
         AnalyticSettings(homes=0)
-    with pytest.raises(InputError, match=r"agent\.seconds must be above 0, got 0"):
+    with pytest.raises(
+        InputError, match=r"agent\.seconds must be above 0, or null for no limit, got 0"
+    ):
         AnalyticSettings(seconds=0.0)
     with pytest.raises(InputError, match=r"agent\.temperature must be above 0, got -1"):
         AnalyticSettings(temperature=-1.0)
@@ -186,7 +179,7 @@ def test_a_window_longer_than_the_training_days_is_refused(day_spec):
     env = FleetVectorEnv(day_spec, 2, autoreset_mode="Disabled")
     settings = AnalyticSettings(scenarios=2, window_h=120.0, horizon_h=12.0, iterations=1)
     with pytest.raises(InputError, match=r"agent\.window_h=120 is longer than the training days"):
-        train_analytic(env, settings, 0, lambda progress, policy: None)
+        AnalyticLearner(env, settings, 0)
 
 
 @pytest.mark.parametrize("mode", ["value_curve", "cohort_power"])
@@ -197,7 +190,7 @@ def test_all_ticks_temperatures_and_horizons_share_one_graph(day_spec, mode, mon
     monkeypatch.setattr(torch, "compile", lambda step, **more: fuse(step, backend=counter, **more))
     env = FleetVectorEnv(day_spec, 4, dispatch=mode, autoreset_mode="Disabled")
     settings = AnalyticSettings(scenarios=4, window_h=2.0, horizon_h=1.0, iterations=4)
-    train_analytic(env, settings, 0, lambda progress, policy: None, compile=True)
+    trained(env, settings, compile=True)
     assert counter.frame_count == 1
 
 
@@ -207,6 +200,6 @@ def test_the_gradient_on_a_gpu_is_the_one_on_a_cpu(day_spec):
     weights = []
     for device in ("cpu", "cuda"):
         env = FleetVectorEnv(day_spec, 4, dtype="float64", device=device, autoreset_mode="Disabled")
-        policy = train_analytic(env, settings, 0, lambda progress, policy: None)
+        policy, _ = trained(env, settings)
         weights.append(torch.cat([p.detach().cpu().flatten() for p in policy.parameters()]))
     torch.testing.assert_close(weights[0], weights[1], rtol=1e-4, atol=1e-6)

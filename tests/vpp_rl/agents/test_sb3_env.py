@@ -59,7 +59,7 @@ def test_shaping_adds_up_to_the_discounted_value_of_what_is_left_in_store(day_sp
     venv.reset()
     discount = GAMMA ** np.arange(DAY)
     added = (discount[:, None] * (shaped - plain)).sum(0)
-    at = venv._fill_at
+    at = venv._stored_value.fill_at
     issue = (venv.env.tick + DAY).clamp(max=len(venv.env.tables.features) - 1) // 6
     left = np.array(
         [
@@ -157,7 +157,7 @@ def test_every_reward_is_that_of_a_slow_reference(day_spec):
 
     def phi(seen):
         issue = bare.tick.clamp(max=len(bare.tables.features) - 1) // 6
-        rows = zip(seen[:, venv._fill_at], issue.tolist(), strict=True)
+        rows = zip(seen[:, venv._stored_value.fill_at], issue.tolist(), strict=True)
         return np.array([potential(bare, fills, at) for fills, at in rows])
 
     for tick in range(DAY):  # the last one ends the episode

@@ -100,7 +100,7 @@ def test_days_are_built_with_the_threads_of_the_training(trained, tmp_path, monk
 
 
 def test_the_jobs_of_a_sweep_are_its_product_in_order():
-    assert list(hydra_job._jobs(["a=1,2", "b=x", "c=range(2)"])) == [
+    assert list(hydra_job.grid_jobs(["a=1,2", "b=x", "c=range(2)"])) == [
         ["a=1", "b=x", "c=0"],
         ["a=1", "b=x", "c=1"],
         ["a=2", "b=x", "c=0"],
@@ -111,8 +111,11 @@ def test_the_jobs_of_a_sweep_are_its_product_in_order():
 def test_a_training_that_dies_leaves_no_traces_of_an_earlier_one(tmp_path, monkeypatch):
     for name in ("done", "policy.pt", "policy.json", "learning.csv", "notes.txt"):
         (tmp_path / name).write_text("of an earlier run")
+    for name in ("snapshots", "nan"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "000000009.snapshot").write_text("of an earlier run")
 
-    def dies(job, folder, listen):
+    def dies(*_):
         raise ZeroDivisionError
 
     monkeypatch.setattr(training, "run_training", dies)
@@ -130,4 +133,5 @@ FAKE = SimpleNamespace(
     start_ticks=[0],
     fleet=SimpleNamespace(home_id=[0]),
     cohort_names=("2h",),
+    fleet_lines=(),
 )

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from vpp_envs.errors import InputError
+from vpp_envs.forecast.day_ahead import day_ahead
 from vpp_envs.forecast.naive import FORECASTERS
 from vpp_envs.signals import recorded
 from vpp_envs.signals.market import MarketSpec
@@ -217,6 +218,7 @@ def test_manifest_and_card_name_the_forecaster(make_run, tmp_path):
         ("july.csv", "auto", "seasonal_decayed"),
         ("july.csv", "persistence", "persistence"),
         ("july.csv", "oracle", "oracle"),
+        ("dutch.csv", "day_ahead", "day_ahead"),
     ],
 )
 def test_a_runs_configuration_tells_its_forecaster(tmp_path, prices, forecaster, name):
@@ -273,3 +275,17 @@ def test_the_cards_five_lines_make_the_forecast_of_training(
     telemetry, signals = draw(20)
     signals["nodes_per_mwh"] = names["nodes_per_mwh"]
     assert controller.dispatch(telemetry, signals).valid.all()
+
+
+def test_the_cards_lines_make_the_forecast_of_a_day_ahead_market(one_artifact):
+    controller = load(one_artifact)
+    card = model_card(controller.manifest.model_copy(update={"forecaster": "day_ahead"}))
+    assert "| forecaster | `day_ahead`: the prices that are published" in card
+    lines = card.partition("## Make the forecast")[2].split("```")[1].removeprefix("python")
+    # At 13:00 of the 35th day the hourly prices of two days are known, of which one day is ahead.
+    hourly = 80.0 + 60.0 * np.random.default_rng(0).standard_normal(40 * 24)
+    price, issue = np.repeat(hourly, 12), 34 * 48 + 26
+    names = {"known_per_mwh": price[4 * 288 : 36 * 288], "now": issue - 4 * 48}
+    exec(lines, names)
+    trained = day_ahead(torch.from_numpy(price), torch.tensor([issue]), torch.tensor([36 * 48]))
+    assert torch.equal(names["nodes_per_mwh"], trained.nodes_per_mwh[0])

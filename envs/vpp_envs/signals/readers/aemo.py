@@ -5,26 +5,21 @@ A stamp names the END of its interval in UTC+10, all year. Intervals are 30 minu
 """
 
 import difflib
-import glob
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from vpp_envs.errors import InputError
 from vpp_envs.signals.readers.csv_rows import CsvRows, csv_rows, file_bytes
-from vpp_envs.signals.table import PriceSeries
+from vpp_envs.signals.readers.files import LONGEST_FILL_S, PUBLISHED_NAME, expand, held, join
+from vpp_envs.signals.table import PriceLimits, PriceSeries
 
 NEM_ZONE = "Etc/GMT-10"  # POSIX sign: UTC+10, no daylight saving
 NEM_REGIONS = ("NSW1", "QLD1", "SA1", "SNOWY1", "TAS1", "VIC1")
-# A price held over a longer gap would be invented, not mended.
-LONGEST_FILL_S = 2 * 3600
 
 _COLUMNS = ("REGION", "SETTLEMENTDATE", "RRP")
 _SETTLED = ("TRADE", "ACTUAL")
@@ -32,14 +27,6 @@ _FIVE_MINUTES_SINCE = np.datetime64("2021-10-01T00:00:00", "s")
 _UTC_OFFSET = np.timedelta64(10 * 3600, "s")
 _STAMP = re.compile(r"(\d{4})[/-](\d\d)[/-](\d\d)[ T](\d\d:\d\d)(:\d\d)?")
 _STAMP_WITH_OFFSET = re.compile(r".*\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)")
-_PUBLISHED_NAME = re.compile(r"PRICE_AND_DEMAND_(\d{4})(\d\d)_([A-Z]+\d)\.csv(\.gz)?", re.I)
-
-
-class PriceLimits(NamedTuple):
-    """The least and the highest price that a market allows [currency/MWh]."""
-
-    floor_per_mwh: float
-    cap_per_mwh: float
 
 
 # The settings of July 2026 to June 2027, the widest so far.
@@ -77,8 +64,10 @@ def read_price_and_demand(
     _check_gaps(rows, end, dt_s, allow_gaps)
     price, filled = _on_grid(end, price, dt_s)
     start_utc = (end[0] - np.timedelta64(dt_s, "s") - _UTC_OFFSET).astype("datetime64[ms]")
-    source, digest = path.name + _held(filled), hashlib.sha256(raw).hexdigest()
-    return PriceSeries(start_utc, dt_s, price, region, "AUD", NEM_ZONE, source, digest)
+    source, digest = path.name + held(filled), hashlib.sha256(raw).hexdigest()
+    return PriceSeries(
+        start_utc, dt_s, price, region, "AUD", NEM_ZONE, source, digest, NEM_LIMITS, real_time=True
+    )
 
 
 def read_price_and_demand_files(
@@ -98,49 +87,8 @@ def read_price_and_demand_files(
         InputError: As `read_price_and_demand`; also if files overlap, leave a gap, or differ in
             region or in resolution.
     """
-    entries = [paths] if isinstance(paths, str | Path) else list(paths)
-    files = [file for entry in entries for file in _expand(entry, market)]
-    if not files:
-        raise InputError("no price file was named; expected one or more PRICE_AND_DEMAND files.")
-    parts = [read_price_and_demand(file, market, allow_gaps) for file in files]
-    parts.sort(key=lambda part: part.start_utc)
-    if len(parts) == 1:
-        return parts[0]
-    prices, filled = [parts[0].price_per_mwh], 0
-    for before, after in pairwise(parts):
-        missing = _missing_between(before, after, allow_gaps)
-        prices += [np.full(missing, before.price_per_mwh[-1]), after.price_per_mwh]
-        filled += missing
-    digests = "".join(f"{part.sha256}\n" for part in parts)
-    source = f"{parts[0].source} to {parts[-1].source} ({len(parts)} files)" + _held(filled)
-    return replace(
-        parts[0],
-        price_per_mwh=np.concatenate(prices),
-        source=source,
-        sha256=hashlib.sha256(digests.encode()).hexdigest(),
-    )
-
-
-def to_five_minutes(series: PriceSeries) -> PriceSeries:
-    """Repeat each price of a coarser series on the five-minute clock; `source` names it.
-
-    Args:
-        series: Prices at `dt_s` 300 or a multiple of it, e.g. the 1800 s of the years to 2021.
-
-    Raises:
-        InputError: The interval is not a multiple of five minutes.
-    """
-    times, rest = divmod(series.dt_s, 300)
-    if times == 1 and not rest:
-        return series
-    if rest or not times:
-        raise InputError(
-            f"{series.source}: intervals of {series.dt_s} s do not divide into 5 minutes; "
-            "expected a multiple of 300 s."
-        )
-    price = np.repeat(series.price_per_mwh, times)
-    source = f"{series.source} (each {series.dt_s // 60}-minute price repeated {times} times)"
-    return replace(series, dt_s=300, price_per_mwh=price, source=source)
+    files = expand(paths, market)
+    return join([read_price_and_demand(file, market, allow_gaps) for file in files], allow_gaps)
 
 
 def _check_header(rows: CsvRows) -> None:
@@ -159,7 +107,7 @@ def _check_header(rows: CsvRows) -> None:
 
 def _region(rows: CsvRows, market: str | None) -> str:
     regions = rows.cells["REGION"]
-    published = _PUBLISHED_NAME.fullmatch(rows.name)
+    published = PUBLISHED_NAME.fullmatch(rows.name)
     wanted = market or (published[3].upper() if published else regions[0])
     if wanted not in NEM_REGIONS:
         near = difflib.get_close_matches(wanted.upper(), NEM_REGIONS, n=1, cutoff=0.5)
@@ -246,7 +194,7 @@ def _check_order(rows: CsvRows, end: np.ndarray, price: np.ndarray) -> None:
 
 def _check_month(rows: CsvRows, end: np.ndarray) -> None:
     """A published name tells the month, and thereby a wrong zone and start stamps."""
-    published = _PUBLISHED_NAME.fullmatch(rows.name)
+    published = PUBLISHED_NAME.fullmatch(rows.name)
     if not published or not 1 <= int(published[2]) <= 12:
         return
     month = np.datetime64(f"{published[1]}-{published[2]}", "M")
@@ -311,47 +259,6 @@ def _on_grid(end: np.ndarray, price: np.ndarray, dt_s: int) -> tuple[np.ndarray,
     """Prices without gaps, each gap holding the price before it, and how many were missing."""
     repeats = np.append(np.diff(end).astype(np.int64) // dt_s, 1)
     return np.repeat(price, repeats), int(repeats.sum() - len(price))
-
-
-def _held(filled: int) -> str:
-    return f" ({filled} missing intervals hold the price before them)" if filled else ""
-
-
-def _expand(entry: str | Path, market: str | None) -> list[Path]:
-    path = Path(entry)
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if _PUBLISHED_NAME.fullmatch(file.name))
-        tail = f"_{market}.csv".lower()
-        files = [file for file in files if market is None or tail in file.name.lower()]
-        if not files:
-            region = market or "REGION"
-            raise InputError(f"{path} holds no file PRICE_AND_DEMAND_YYYYMM_{region}.csv.")
-        return files
-    if not path.exists() and glob.has_magic(str(entry)):
-        files = sorted(Path(file) for file in glob.glob(str(entry)))
-        if not files:
-            raise InputError(f"no file matches {entry}; check the pattern.")
-        return files
-    return [path]
-
-
-def _missing_between(before: PriceSeries, after: PriceSeries, allow_gaps: bool) -> int:
-    """Number of intervals between the end of one series and the start of the next."""
-    both = f"{before.source} and {after.source}"
-    if before.market != after.market:
-        raise InputError(f"{both} hold {before.market} and {after.market}; choose one market.")
-    if before.dt_s != after.dt_s:
-        raise InputError(
-            f"{both} have intervals of {before.dt_s} s and {after.dt_s} s; use files of one era, "
-            "5-minute prices begin on 2021-10-01."
-        )
-    due = before.stamps_utc[-1] + np.timedelta64(before.dt_s, "s")
-    missing = int((after.start_utc - due) // np.timedelta64(before.dt_s, "s"))
-    if missing < 0:
-        raise InputError(f"{both} overlap by {-missing} intervals; name each month once.")
-    if missing * before.dt_s > (LONGEST_FILL_S if allow_gaps else 0):
-        raise InputError(f"{missing} intervals are missing between {both}; add the file of them.")
-    return missing
 
 
 def _text(stamp: np.datetime64) -> str:

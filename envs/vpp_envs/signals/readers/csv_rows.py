@@ -42,21 +42,22 @@ def file_bytes(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read ({error.strerror}); check its rights.") from error
 
 
-def csv_rows(name: str, raw: bytes, least_rows: int = 1) -> CsvRows:
-    """Split the bytes of a comma-separated file with a header into cells; skip blank lines.
+def csv_rows(name: str, raw: bytes, least_rows: int = 1, delimiter: str = ",") -> CsvRows:
+    """Split the bytes of a delimited file with a header into cells; skip blank lines.
 
     Args:
         name: File name for sentences.
         raw: Bytes of the file; gzip is recognised by its first bytes.
         least_rows: Rows below the header that the file must have.
+        delimiter: What parts the cells.
 
     Raises:
         InputError: Not UTF-8 CSV text, empty, too few rows, a doubled column, or a row with more or
             fewer cells than the header.
     """
-    lines = _lines(name, raw)
+    lines = text_lines(name, raw)
     try:
-        reader = csv.reader(lines, strict=True)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         table = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
         raise InputError(
@@ -85,7 +86,12 @@ def csv_rows(name: str, raw: bytes, least_rows: int = 1) -> CsvRows:
     return CsvRows(name, [number for number, _ in table], cells)
 
 
-def _lines(name: str, raw: bytes) -> list[str]:
+def text_lines(name: str, raw: bytes) -> list[str]:
+    """Return the lines of a text file, plain or gzipped.
+
+    Raises:
+        InputError: A damaged gzip file, or not UTF-8.
+    """
     try:
         text = gzip.decompress(raw) if raw.startswith(_GZIP) else raw
         return text.decode("utf-8-sig").splitlines()

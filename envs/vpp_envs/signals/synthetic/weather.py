@@ -63,6 +63,10 @@ class Climate(NamedTuple):
 # 4.6, 5.2 and 3.8 kWh/m2 a day (Bureau of Meteorology, all years, as quoted on
 # energy-without-carbon.org) and 4.86 (Austin, typical year TMY3 of Camp Mabry, from which the
 # variation from day to day is taken too). Split by season and temperatures: rounded, assumed.
+# CAISO is Sacramento, from its typical year (TMY3, Executive Airport: 4.95 kWh/m2 a day; winter is
+# sunnier here than there, since its spring is as clear as its summer). NL is Utrecht: temperatures
+# of 1981 to 2010 (CBS 80182ned); June to August 206 W/m2, the national mean of 1991 to 2020 (KNMI);
+# its winter index is assumed.
 CLIMATES = {
     "SA1": Climate(-34.93, 138.60, 17.0, 6.0, 5.0, 3.2, 0.86, 0.71),
     "VIC1": Climate(-37.81, 144.96, 15.5, 5.2, 4.8, 3.2, 0.79, 0.66),
@@ -70,6 +74,8 @@ CLIMATES = {
     "QLD1": Climate(-27.47, 153.03, 20.8, 5.0, 5.0, 2.0, 0.76, 0.85),
     "TAS1": Climate(-42.88, 147.33, 13.0, 4.4, 4.5, 2.8, 0.73, 0.72),
     "ERCOT": Climate(30.27, -97.74, 20.0, 9.7, 4.6, 4.0, 0.79, 0.75),
+    "CAISO": Climate(38.51, -121.49, 15.9, 8.0, 6.7, 2.6, 0.89, 0.78),
+    "NL": Climate(52.10, 5.18, 10.1, 7.0, 4.0, 3.5, 0.64, 0.52),
 }
 
 REGION_SHARE = 0.60  # of the variance of score and index, common to all cells
@@ -102,7 +108,8 @@ def climate_of(region: str) -> Climate:
     if region in CLIMATES:
         return CLIMATES[region]
     close = difflib.get_close_matches(region.upper(), CLIMATES, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"choose one of {', '.join(CLIMATES)}"
+    nearest = f"set market.climate to the nearest of {', '.join(CLIMATES)}."
+    hint = f"did you mean '{close[0]}'?" if close else nearest
     raise InputError(f"no weather is known for region '{region}'; {hint}")
 
 

@@ -9,8 +9,8 @@ from vpp_envs.errors import InputError
 from vpp_envs.signals.readers.aemo import (
     read_price_and_demand,
     read_price_and_demand_files,
-    to_five_minutes,
 )
+from vpp_envs.signals.table import to_five_minutes
 
 HEADER = "REGION,SETTLEMENTDATE,TOTALDEMAND,RRP,PERIODTYPE"
 

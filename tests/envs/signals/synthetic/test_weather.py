@@ -96,15 +96,30 @@ def test_a_window_equals_the_same_rows_of_the_year(adelaide: Tensor, first: int,
 
 
 # Daily sunlight on the horizontal: Bureau of Meteorology, all years (as quoted on
-# energy-without-carbon.org); TMY3 of Austin Camp Mabry. Single years vary by about 5 %.
+# energy-without-carbon.org); TMY3 of Austin Camp Mabry and of Sacramento. Single years vary by
+# about 5 %.
 @pytest.mark.parametrize(
     ("region", "kwh_per_m2"),
-    [("SA1", 4.8), ("VIC1", 4.2), ("NSW1", 4.6), ("QLD1", 5.2), ("TAS1", 3.8), ("ERCOT", 4.86)],
+    [
+        ("SA1", 4.8),
+        ("VIC1", 4.2),
+        ("NSW1", 4.6),
+        ("QLD1", 5.2),
+        ("TAS1", 3.8),
+        ("ERCOT", 4.86),
+        ("CAISO", 4.95),
+    ],
 )
 def test_sunlight_of_a_year_is_the_regions(region: str, kwh_per_m2: float):
     index = clear_sky_index(region, NEW_YEAR, YEAR, seed=1, cells=2)
     daily = (clear_sky(region) * index).mean().item() * 0.024
     assert daily == pytest.approx(kwh_per_m2, rel=0.06)
+
+
+def test_dutch_summers_have_206_watts_a_square_metre():
+    summer = slice(151 * 288, 243 * 288)  # June to August; KNMI, mean of 1991 to 2020
+    index = torch.cat([clear_sky_index("NL", NEW_YEAR, YEAR, s, 2) for s in range(3)], dim=1)
+    assert (clear_sky("NL") * index)[summer].mean().item() == pytest.approx(206.0, rel=0.06)
 
 
 def test_skies_vary_from_day_to_day_like_austins_typical_year(shared_data):

@@ -10,7 +10,8 @@ from vpp_rl.agents.analytic import AnalyticSettings
 from vpp_rl.agents.ppo import PpoSettings
 from vpp_rl.rollout import Windows
 from vpp_rl.training.checkpoint import load_policy
-from vpp_rl.training.run import TrainingJob, run_training
+from vpp_rl.training.run import run_training
+from vpp_rl.training.settings import TrainingJob
 
 # At these rates the first update already ruins the policy.
 APG = AnalyticSettings(learning_rate=1e3, scenarios=4, homes=2, window_h=2.0, horizon_h=1.0)

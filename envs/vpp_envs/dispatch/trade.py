@@ -1,0 +1,78 @@
+"""Who stores, who gives: each device compares the price at the meter with what it holds."""
+
+import torch
+from torch import Tensor
+
+from vpp_envs.dispatch.envelope import neutral
+from vpp_envs.dispatch.moment import Moment
+
+
+def traded_kw(
+    buy_gain: Tensor,
+    sell_gain: Tensor,
+    low_kw: Tensor,
+    high_kw: Tensor,
+    site_kw: Tensor,
+    moment: Moment,
+    temperature: Tensor | None,
+) -> Tensor:
+    """Turn gains at the meter's import price into powers.
+
+    On a wholesale market a device that gains by buying charges at its upper edge, one that gains
+    by selling discharges at its lower. Behind a tariff the meter has two prices: sun that is left
+    over costs only what its export would earn, and the home's own need is met at the price of
+    import; to the edges goes what gains at the other price too.
+
+    Args:
+        buy_gain: Value of an AC kWh stored less the price of import, (..., N). [currency/kWh]
+        sell_gain: Price of import less the value of an AC kWh given, (..., N). [currency/kWh]
+        low_kw: Lower edges of the envelopes, (..., N). [kW]
+        high_kw: Upper edges, (..., N). [kW]
+        site_kw: What the home draws without the device, (..., N). [kW]
+        moment: State and signals.
+        temperature: None for the decision itself; a number for a smooth one for training, with
+            this share of the price as its width.
+
+    Returns:
+        AC power, charging positive, (..., N). [kW]
+    """
+    alone_kw = neutral(low_kw, high_kw)
+    spread = moment.export_per_kwh
+    if spread is None:
+        return _towards(buy_gain, sell_gain, alone_kw, low_kw, high_kw, moment, temperature)
+    # The steps in between: all the sun that is left over, and all that the home needs.
+    stored_kw = torch.minimum(high_kw, torch.maximum(alone_kw, -site_kw))
+    covered_kw = torch.maximum(low_kw, torch.minimum(alone_kw, -site_kw.clamp(min=0.0)))
+    less = moment.price_per_kwh - spread
+    near_kw = _towards(
+        buy_gain + less, sell_gain, alone_kw, covered_kw, stored_kw, moment, temperature
+    )
+    far_kw = _towards(
+        buy_gain,
+        sell_gain - less,
+        torch.zeros_like(alone_kw),
+        low_kw - covered_kw,
+        high_kw - stored_kw,
+        moment,
+        temperature,
+    )
+    return torch.minimum(torch.maximum(near_kw + far_kw, low_kw), high_kw)
+
+
+def _towards(
+    buy_gain: Tensor,
+    sell_gain: Tensor,
+    rest_kw: Tensor,
+    low_kw: Tensor,
+    high_kw: Tensor,
+    moment: Moment,
+    temperature: Tensor | None,
+) -> Tensor:
+    """Power at the edge that gains, or at rest; between them while decisions are smooth."""
+    if temperature is None:
+        buys = (buy_gain > 0.0) & (buy_gain >= sell_gain)
+        return torch.where(buys, high_kw, torch.where(sell_gain > 0.0, low_kw, rest_kw))
+    width = temperature * (0.13 + moment.price_per_kwh.abs())
+    buy, sell = torch.sigmoid(buy_gain / width), torch.sigmoid(sell_gain / width)
+    buy, sell = buy * (1.0 - sell), sell * (1.0 - buy)
+    return rest_kw + buy * (high_kw - rest_kw) + sell * (low_kw - rest_kw)

@@ -1,0 +1,171 @@
+"""The perfect-foresight bound of homes with cars as a policy: plans first, then played."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vpp_envs.devices.ev import EvParams, floor_kwh
+from vpp_envs.fleet.agreement import EvAgreement
+from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.scenario import Scenario, ScenarioSpec
+from vpp_envs.simulator import SetPoints
+from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.baselines.home_lp import Home, Signals, solve_home
+from vpp_rl.policy import Scene
+from vpp_rl.rollout import Windows, inventory_value_per_kwh, window_env
+
+
+def is_exact(scenario: Scenario) -> bool:
+    """Whether `plan.plan_windows` knows all that the homes have: batteries, and one price."""
+    return scenario.cars is None and scenario.export_per_kwh is None
+
+
+@dataclass
+class HomeForesight:
+    """Plays plans that knew every price, load, sunbeam and trip of their window."""
+
+    battery_kw: Tensor  # (T, B, N)
+    solar_kw: Tensor  # (T, B, N)
+    ev_kw: Tensor  # (T, B, N)
+    objective: Tensor  # an upper bound on the profit of any policy, (B,)
+    gap: Tensor  # none: the programmes are solved to the end, (B,)
+    name: str = "perfect foresight"
+    kind: str = "bound"
+    _played: int = 0
+
+    def act(self, scene: Scene) -> SetPoints:
+        """Play the next interval of the plans."""
+        tick = self._played % len(self.battery_kw)
+        self._played += 1
+        return SetPoints(self.battery_kw[tick], self.solar_kw[tick], self.ev_kw[tick])
+
+
+def plan_homes(
+    spec: ScenarioSpec, windows: Windows, progress: Callable[[int, int], None] | None = None
+) -> HomeForesight:
+    """Solve the perfect-foresight programme of every home in every window.
+
+    Args:
+        spec: The scenario.
+        windows: The windows that will be played.
+        progress: Called with homes done and homes in all.
+    """
+    env, starts, days = window_env(spec, windows)
+    fleet, ev = env.fleet, env.fleet.ev or _no_cars(env.fleet)
+    car_kwh = torch.zeros_like(env.energy_kwh) if env.ev is None else env.ev.energy_kwh
+    dt_h, ticks = env.scenario.dt_h, days * env.scenario.ticks_per_day
+    rows, homes = env.energy_kwh.shape
+    plans = torch.zeros(3, ticks, rows, homes, dtype=torch.float64)
+    objective = torch.zeros(rows, dtype=torch.float64)
+    credit = inventory_value_per_kwh(env.scenario)
+    for row in range(rows):
+        span = slice(int(starts[row]), int(starts[row]) + ticks)
+        signals = _signals(env, fleet, ev, span)
+        for index in range(homes):
+            initial = float(env.energy_kwh[row, index]), float(car_kwh[row, index])
+            home = _home(fleet, ev, index, *initial)
+            plan = solve_home(home, signals(index), dt_h, credit)
+            for place, power in enumerate((plan.battery_kw, plan.solar_kw, plan.ev_kw)):
+                plans[place, :, row, index] = torch.from_numpy(power)
+            objective[row] += plan.profit - credit * (
+                initial[0] + min(initial[1], home.ev_target_kwh)
+            )
+            if progress is not None:
+                progress(row * homes + index + 1, rows * homes)
+    return HomeForesight(plans[0], plans[1], plans[2], objective, torch.zeros_like(objective))
+
+
+def _home(fleet: Fleet, ev: EvFleet, index: int, battery_kwh: float, car_kwh: float) -> Home:
+    """Take one home out of a fleet."""
+    battery, agreement, car = fleet.battery, fleet.agreement, ev.params
+
+    def of(column: Tensor) -> float:
+        return float(column[index])
+
+    return Home(
+        of(battery.capacity_kwh),
+        of(agreement.reserve_kwh),
+        of(battery.charge_kw),
+        of(battery.discharge_kw),
+        of(battery.one_way_eff),
+        of(battery.standing_loss_kw),
+        of(battery.wear_per_kwh),
+        of(agreement.import_limit_kw),
+        of(agreement.export_limit_kw),
+        battery_kwh,
+        of(car.capacity_kwh),
+        of(car.charge_kw),
+        of(car.discharge_kw),
+        of(car.charge_eff),
+        of(car.discharge_eff),
+        of(car.wear_per_kwh),
+        car_kwh,
+        of(ev.agreement.target_kwh),
+    )
+
+
+def _signals(
+    env: FleetVectorEnv, fleet: Fleet, ev: EvFleet, span: slice
+) -> Callable[[int], Signals]:
+    """What each home meets in a window."""
+    tables, dt_h = env.tables, env.scenario.dt_h
+    price = tables.price_per_kwh[span, 0].double().numpy()
+    export = price
+    if tables.export_per_kwh is not None:
+        export = tables.export_per_kwh[span, 0].double().numpy()
+    load = (fleet.load_mean_kw * tables.load_pu[span][:, fleet.load_archetype]).double().numpy()
+    sun = (fleet.solar_kw * tables.solar_pu[span][:, fleet.solar_archetype]).double().numpy()
+    stay = torch.zeros(span.stop - span.start, 4, len(ev.archetype), dtype=torch.float64)
+    if tables.ev is not None:
+        stay = tables.ev.stay[span].double().index_select(-1, ev.archetype)
+    left_h, ends, km = stay[:, 0] * dt_h, stay[:, 1], stay[:, 3]
+    trip = (km * ev.params.drive_kwh_per_km).numpy()
+    # What must be there when the car leaves, or when the window ends with it at its charger.
+    after_h = (left_h - dt_h).clamp(min=0.0)
+    floor = floor_kwh(ev.agreement.target_kwh, after_h, ev.params).clamp(min=0.0)
+    due = (left_h > 0) & (ends > 0)
+    due[-1] |= left_h[-1] > 0
+    least = torch.where(due, floor, torch.zeros_like(floor)).numpy()
+    # Who comes home above the minimum stays above it.
+    above = ev.agreement.target_kwh - _trip_of_stay(left_h, torch.from_numpy(trip))
+    minimum = torch.where(above >= ev.agreement.minimum_kwh, ev.agreement.minimum_kwh, 0.0)
+    lower = torch.where((left_h > 0) & (ends == 0), minimum, torch.zeros_like(floor)).numpy()
+    tenth = 0.1 * ev.params.capacity_kwh.numpy()
+    away = np.where(trip > 0, (tenth + trip - ev.agreement.target_kwh.numpy()).clip(min=0.0), 0.0)
+
+    def of(index: int) -> Signals:
+        return Signals(
+            price,
+            export,
+            load[:, index],
+            sun[:, index],
+            (left_h[:, index] > 0).double().numpy(),
+            trip[:, index],
+            away[:, index],
+            least[:, index],
+            lower[:, index],
+        )
+
+    return of
+
+
+def _trip_of_stay(left_h: Tensor, trip_kwh: Tensor) -> Tensor:
+    """Energy of the trip before each interval's stay; none before the first, (T, N). [kWh]"""
+    carried, rows = torch.zeros_like(trip_kwh[0]), []
+    for left, arrived in zip(left_h, trip_kwh, strict=True):
+        rows.append(carried)
+        carried = torch.where(left > 0, carried, torch.zeros_like(carried))
+        carried = torch.where(arrived > 0, arrived, carried)
+    return torch.stack(rows)
+
+
+def _no_cars(fleet: Fleet) -> EvFleet:
+    """Cars of homes that have none."""
+    one, none = torch.ones_like(fleet.solar_kw), torch.zeros_like(fleet.solar_kw)
+    params = EvParams(one, none, none, none, one, one, one, none, none)
+    return EvFleet(
+        params, EvAgreement(none, none, none), torch.zeros_like(fleet.cohort), -1 + 0 * fleet.cohort
+    )

@@ -1,0 +1,130 @@
+"""What there is in a fleet, as tables and histograms of text."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from rich.table import Table
+from torch import Tensor
+
+from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, cohort_names
+from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_rl.cli.console import number_table
+
+_BINS = 8
+_BAR = 32  # letters of the longest
+_UNMANAGED = "not managed"
+
+
+def fleet_view(fleet: Fleet, name: str) -> Iterator[Table | str]:
+    """Describe a fleet, part by part, to be printed.
+
+    Args:
+        fleet: As sampled or read: cohorts index all that there are.
+        name: For the heading.
+    """
+    yield _totals(fleet, name)
+    yield _cohorts(fleet)
+    has = fleet.battery.discharge_kw > 0
+    battery, kept_kwh = fleet.battery, fleet.agreement.reserve_kwh
+    if has.any():
+        free_kwh = battery.capacity_kwh - kept_kwh
+        yield histogram("Battery capacity, kWh", battery.capacity_kwh[has])
+        yield histogram("Battery discharge power, kW", battery.discharge_kw[has])
+        yield histogram(
+            "Battery duration above the reserve, h", (free_kwh / battery.discharge_kw)[has]
+        )
+        yield histogram("Battery round-trip efficiency, %", 100 * battery.one_way_eff[has] ** 2)
+        yield histogram(
+            "Battery reserve, % of capacity", (100 * kept_kwh / battery.capacity_kwh)[has]
+        )
+    if (fleet.solar_kw > 0).any():
+        yield histogram("Solar AC rating, kW", fleet.solar_kw[fleet.solar_kw > 0])
+    if fleet.ev is not None and (fleet.ev.params.charge_kw > 0).any():
+        yield from _cars(fleet.ev)
+    yield histogram("Mean base load, kW", fleet.load_mean_kw)
+    yield histogram("Import limit, kW", fleet.agreement.import_limit_kw)
+    yield histogram("Export limit, kW", fleet.agreement.export_limit_kw)
+
+
+def _cars(ev: EvFleet) -> Iterator[str]:
+    has = ev.params.charge_kw > 0
+    yield histogram("Car capacity, kWh", ev.params.capacity_kwh[has])
+    yield histogram("Charging power, kW", ev.params.charge_kw[has])
+    target = ev.agreement.target_kwh / ev.params.capacity_kwh
+    yield histogram("Target at departure, % of capacity", 100 * target[has])
+
+
+def _totals(fleet: Fleet, name: str) -> Table:
+    """Devices with their number, share of homes, power and energy."""
+    homes = len(fleet.home_id)
+    table = number_table(("", "number", "of homes", "MW", "MWh"))
+    table.title = f"[bold]{name}[/]: {homes:,} homes"
+
+    def row(what: str, has: Tensor, kw: Tensor | None, kwh: Tensor | None) -> None:
+        sums = ("" if x is None else f"{x[has].sum().item() / 1000.0:,.3f}" for x in (kw, kwh))
+        table.add_row(what, f"{int(has.sum()):,}", f"{has.double().mean():.1%}", *sums)
+
+    battery, has = fleet.battery, fleet.battery.discharge_kw > 0
+    row("battery, discharging", has, battery.discharge_kw, battery.capacity_kwh)
+    kept_kwh = fleet.agreement.reserve_kwh
+    row("  kept in reserve", has & (kept_kwh > 0), None, kept_kwh)
+    row("solar, AC", fleet.solar_kw > 0, fleet.solar_kw, None)
+    if fleet.ev is not None:
+        ev = fleet.ev.params
+        row("car, charging", ev.charge_kw > 0, ev.charge_kw, ev.capacity_kwh)
+        row("  that discharges", ev.discharge_kw > 0, ev.discharge_kw, ev.capacity_kwh)
+    row("base load, mean", fleet.load_mean_kw > 0, fleet.load_mean_kw, None)
+    return table
+
+
+def _cohorts(fleet: Fleet) -> Table:
+    """Classes that a policy acts on, with their shares of the devices."""
+    table = number_table(("cohort", "number", "of its kind", "MW", "MWh"))
+    battery = fleet.battery
+    devices = [
+        (
+            cohort_names(BATTERY_COHORTS),
+            fleet.cohort,
+            battery.discharge_kw,
+            battery.capacity_kwh - fleet.agreement.reserve_kwh,
+        )
+    ]
+    if fleet.ev is not None:
+        ev = fleet.ev
+        names = cohort_names(EV_COHORTS)
+        devices.append((names, ev.cohort, ev.params.charge_kw, ev.params.capacity_kwh))
+    for names, cohort, kw, kwh in devices:
+        count = int((kw > 0).sum())
+        for number, name in enumerate((*names, _UNMANAGED)):
+            has = cohort == number if number < len(names) else (cohort < 0) & (kw > 0)
+            if has.any():
+                power, energy = (f"{x[has].sum().item() / 1000.0:,.3f}" for x in (kw, kwh))
+                some = int(has.sum())
+                table.add_row(name, f"{some:,}", f"{some / count:.1%}", power, energy)
+    table.caption = "MWh of batteries above the reserve"
+    table.caption_justify = "left"
+    return table
+
+
+def histogram(title: str, values: Tensor) -> str:
+    """Bars of text, one for each of equal bins.
+
+    Args:
+        title: With unit.
+        values: At least one, (M,).
+    """
+    numbers = values.double().numpy()
+    low, high = float(numbers.min()), float(numbers.max())
+    head = f"[bold]{title}[/]: median {np.median(numbers):.3g}"
+    if high - low <= 1e-9 * max(abs(high), 1.0):
+        return f"{head}, all alike\n"
+    counts, edges = np.histogram(numbers, bins=_BINS)
+    return "\n".join([f"{head}, {low:.3g} to {high:.3g}", *_bars(counts.tolist(), edges), ""])
+
+
+def _bars(counts: Sequence[int], edges: np.ndarray) -> Iterator[str]:
+    labels = [f"{edge:.3g}" for edge in edges]
+    width = max(map(len, labels))
+    for count, low, high in zip(counts, labels, labels[1:], strict=False):
+        bar = "█" * max(round(_BAR * count / max(counts)), min(count, 1))
+        yield f"  {low:>{width}} to {high:<{width}} {bar} {count:,}"

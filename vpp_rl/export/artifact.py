@@ -1,21 +1,21 @@
 """Write a trained policy as an artifact: controller, manifest, golden pairs, model card."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.cohorts import BATTERY_COHORTS, Cohort
+from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, Cohort, EvCohort
 from vpp_envs.forecast.protocol import LEAD_H, LEADS, NODE_WEIGHTS
 from vpp_envs.signals.market import forecaster_name
 from vpp_rl.export.card import model_card
-from vpp_rl.export.columns import NODES, SET_POINT_COLUMNS, SIGNAL_ENTRIES, TELEMETRY_COLUMNS
+from vpp_rl.export.columns import NODES, SIGNAL_ENTRIES, columns_of
 from vpp_rl.export.controller import Controller
 from vpp_rl.export.folder import write_folder
 from vpp_rl.export.golden import golden_pairs
@@ -27,6 +27,7 @@ from vpp_rl.export.manifest import (
     GOLDEN,
     MANIFEST,
     SCHEMA_VERSION,
+    CarRecord,
     CohortRecord,
     FileRecord,
     Manifest,
@@ -36,6 +37,8 @@ from vpp_rl.export.script import load_script, save_script, script
 from vpp_rl.export.verify import PARITY, replay
 from vpp_rl.files import file_sha256
 from vpp_rl.training.checkpoint import PolicyFacts, load_policy
+
+T = TypeVar("T")
 
 
 def controller_of(folder: Path) -> tuple[Controller, PolicyFacts]:
@@ -52,6 +55,7 @@ def controller_of(folder: Path) -> tuple[Controller, PolicyFacts]:
             known_cohorts(facts.cohorts),
             facts.price_scale,
             facts.control_dt_s / 3600.0,
+            known_cars(facts.cars),
         ).eval(),
         facts,
     )
@@ -64,10 +68,26 @@ def known_cohorts(names: Sequence[str]) -> tuple[Cohort, ...]:
         InputError: This version does not know a name.
     """
     table = {cohort.name: cohort for cohort in BATTERY_COHORTS}
-    for name in names:
-        if name not in table:
-            raise InputError(f"cohort '{name}' is unknown here: known are {', '.join(table)}.")
-    return tuple(table[name] for name in names)
+    return tuple(_known("cohort", name, table) for name in names)
+
+
+def known_cars(names: Sequence[str] | None) -> tuple[EvCohort, ...] | None:
+    """Classes of cars by name, in order; None of a policy that was trained without cars.
+
+    Raises:
+        InputError: This version does not know a name.
+    """
+    if names is None:
+        return None
+    table = {cohort.name: cohort for cohort in EV_COHORTS}
+    return tuple(_known("class of cars", name, table) for name in names)
+
+
+def _known(what: str, name: str, table: Mapping[str, T]) -> T:
+    """Look up a name."""
+    if name not in table:
+        raise InputError(f"{what} '{name}' is unknown here: known are {', '.join(table)}.")
+    return table[name]
 
 
 def forecaster_of(run: Path) -> str | None:
@@ -124,6 +144,8 @@ def _write(folder: Path, controller: Controller, manifest: Manifest) -> None:
 def _manifest(run: Path, facts: PolicyFacts) -> Manifest:
     """Describe the artifact of a run, but for its files."""
     prices, prices_sha256 = _prices(run)
+    cars = known_cars(facts.cars)
+    columns = columns_of(cars is not None)
     return Manifest(
         schema_version=SCHEMA_VERSION,
         package_version=version("vpp-rl"),
@@ -145,15 +167,16 @@ def _manifest(run: Path, facts: PolicyFacts) -> Manifest:
         validation_profit_per_home_year=facts.validation_profit_per_home_year,
         price_scale=facts.price_scale,
         cohorts=tuple(CohortRecord(**c._asdict()) for c in known_cohorts(facts.cohorts)),
+        cars=None if cars is None else tuple(CarRecord(**c._asdict()) for c in cars),
         hidden=facts.hidden,
         squash=facts.squash,
-        telemetry=fields(TELEMETRY_COLUMNS, facts.currency),
+        telemetry=fields(columns.telemetry, facts.currency),
         signals=fields(SIGNAL_ENTRIES, facts.currency),
         forecast=fields((NODES,), facts.currency)[0],
         forecast_leads=LEADS,
         forecast_lead_h=LEAD_H,
         forecast_weights=NODE_WEIGHTS,
-        set_points=fields(SET_POINT_COLUMNS, facts.currency),
+        set_points=fields(columns.set_points, facts.currency),
         observation_names=facts.observation_names,
         action_names=facts.action_names,
         files=(),

@@ -1,7 +1,16 @@
 """The model card of an artifact."""
 
 from vpp_envs.forecast.naive import FORECASTERS
-from vpp_rl.export.manifest import Manifest
+from vpp_rl.export.manifest import CarRecord, Manifest
+
+_CAR_PROMISES = """
+- A car that stays until its declared departure leaves with its target, or with what of it could be
+  reached when it came; only the home's own load at a full connection can take from that. The
+  promise is made anew from the telemetry of each call: `ev_energy_kwh` and `ev_hours_left` must be
+  the car's own words. A car's set-point is 0, or no less than it can charge at.
+- A home whose car has a number missing or impossible, or a target above its capacity or below its
+  minimum, is marked as well, battery and all: an unknown draw leaves no known room at the
+  connection. Its `ev_kw` is NaN, for a car that nobody commands charges at once."""
 
 _DAY_AHEAD = """## Make the forecast
 
@@ -33,7 +42,11 @@ def model_card(manifest: Manifest) -> str:
 
 
 def _purpose(m: Manifest) -> str:
-    cohorts = ", ".join(f"{c.name} ({c.duration_h:g} h)" for c in m.cohorts)
+    cohorts = ", ".join(f"{c.name} ({c.duration_h:g} h)" for c in m.cohorts) or "none"
+    cars = "" if m.cars is None else _cars(m.cars)
+    devices = "Home batteries and rooftop solar"
+    if m.cars is not None:
+        devices = "Home batteries, rooftop solar and electric cars"
     return f"""# Controller: {m.scenario}, {m.region}, {m.agent}
 
 Exported {m.created_utc} by vpp-rl {m.package_version}. One TorchScript module from telemetry and
@@ -42,9 +55,19 @@ envelope inside.
 
 ## Intended use
 
-Home batteries and rooftop solar that earn on a five-minute wholesale market like that of
+{devices} that earn on a five-minute wholesale market like that of
 {m.region}. Any number of homes; one call every {m.control_dt_s} seconds. Known battery classes, by
 hours of usable energy: {cohorts}. Batteries of another class are left alone.
+{cars}"""
+
+
+def _cars(known: tuple[CarRecord, ...]) -> str:
+    names = ", ".join(
+        f"{c.name} (gives back)" if c.discharges else f"{c.name} (charges only)" for c in known
+    )
+    return f"""
+Known classes of cars: {names or "none"}. A car of another class, and one whose driver lets no one
+choose when it charges (`ev_managed` 0), charges at once.
 """
 
 
@@ -67,13 +90,14 @@ somewhat too good. It is market money less battery wear; base load and solar are
 
 
 def _promises(m: Manifest) -> str:
+    cars = "" if m.cars is None else _CAR_PROMISES
     return f"""## Promises and limits
 
 - Every set-point lies inside the home's envelope: reserve, battery limits, import and export
   limits hold for the interval, whatever the policy says.
 - A home whose telemetry lacks a number, has one outside the manifest's range, or a reserve above
   its capacity, is marked (`valid` is false) and must not be commanded; the others are dispatched
-  as if it were not there.
+  as if it were not there.{cars}
 - A set-point expires after {m.control_dt_s} seconds (`valid_until`), counted from the start of the
   interval, however late in it the call came.
 - The forecast must be causal and in the manifest's bins. Prices or forecasts far from those of
@@ -84,14 +108,16 @@ def _promises(m: Manifest) -> str:
 
 def _usage(m: Manifest) -> str:
     signals = ", ".join(f"`{entry.name}`" for entry in (*m.signals, m.forecast))
+    printed = "table.battery_kw.sum()" + ("" if m.cars is None else ", np.nansum(table.ev_kw)")
+    imports = "" if m.cars is None else "import numpy as np\n\n"
     return f"""## Load it
 
 ```python
-from vpp_rl.export import load
+{imports}from vpp_rl.export import load
 
 controller = load("this folder")
 table = controller.dispatch(telemetry, signals)
-print(table.battery_kw.sum(), table.valid_until)
+print({printed}, table.valid_until)
 ```
 
 `telemetry` has a row for each home and the columns that `manifest.json` lists; `signals` has

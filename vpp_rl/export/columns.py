@@ -17,6 +17,13 @@ class Column(NamedTuple):
     meaning: str
 
 
+class Columns(NamedTuple):
+    """What a controller reads of each home, and what it answers."""
+
+    telemetry: tuple[Column, ...]
+    set_points: tuple[Column, ...]
+
+
 # The first three change every interval. A home with a number outside its range, or with a reserve
 # above its capacity, is left alone.
 TELEMETRY_COLUMNS = (
@@ -102,3 +109,94 @@ SET_POINT_COLUMNS = (
         "reserve_kwh is above capacity_kwh",
     ),
 )
+
+# They follow the others, where the policy was trained on homes with cars; the first two change
+# every interval. A home whose target is above its car's capacity, or below its minimum, is left
+# alone as well.
+EV_TELEMETRY_COLUMNS = (
+    Column("ev_energy_kwh", "kWh", -_MOST, _MOST, "stored energy of the car now"),
+    Column(
+        "ev_hours_left",
+        "h",
+        0.0,
+        _MOST,
+        "from the start of the interval to the declared departure; 0 while the car is away",
+    ),
+    Column(
+        "ev_capacity_kwh", "kWh", 0.0, _MOST, "usable energy from empty to full; 1 without a car"
+    ),
+    Column(
+        "ev_charge_kw",
+        "kW",
+        0.0,
+        _MOST,
+        "AC limit when charging: the lesser of car and charger; 0 without a car",
+    ),
+    Column("ev_discharge_kw", "kW", 0.0, _MOST, "AC limit of vehicle-to-grid; 0 without"),
+    Column(
+        "ev_least_charge_kw",
+        "kW",
+        0.0,
+        _MOST,
+        "charging runs at this power or not at all (6 A); 0 without a car",
+    ),
+    Column("ev_charge_eff", "1", 0.1, 1.0, "stored over drawn energy; 1 without a car"),
+    Column("ev_discharge_eff", "1", 0.1, 1.0, "injected over taken energy; 1 without a car"),
+    Column(
+        "ev_taper_fill",
+        "1",
+        0.0,
+        1.0,
+        "fill from which charging slows down, in proportion to what is left; 1 without a car",
+    ),
+    Column(
+        "ev_wear_per_kwh",
+        "currency/kWh",
+        0.0,
+        _MOST,
+        "cost of wear per kWh discharged into the grid",
+    ),
+    Column("ev_target_kwh", "kWh", 0.0, _MOST, "promised to the driver for the departure"),
+    Column("ev_minimum_kwh", "kWh", 0.0, _MOST, "never discharged below, and charged to at once"),
+    Column(
+        "ev_managed",
+        "1",
+        0.0,
+        1.0,
+        "1: the controller chooses when it charges; 0: it charges at once, and there is no car",
+    ),
+)
+EV_SET_POINT_COLUMNS = (
+    Column(
+        "ev_kw",
+        "kW",
+        -_MOST,
+        _MOST,
+        "set-point of the car, charging positive: 0, or no less than it can charge at; "
+        "NaN where valid is 0: a car that nobody commands charges at once",
+    ),
+    Column("ev_low_kw", "kW", -_MOST, _MOST, "lower edge of the car's envelope; NaN like ev_kw"),
+    Column("ev_high_kw", "kW", -_MOST, _MOST, "upper edge of the car's envelope; NaN like ev_kw"),
+)
+_VALID = SET_POINT_COLUMNS[-1]
+WITHOUT_CARS = Columns(TELEMETRY_COLUMNS, SET_POINT_COLUMNS)
+WITH_CARS = Columns(
+    TELEMETRY_COLUMNS + EV_TELEMETRY_COLUMNS,
+    (
+        *SET_POINT_COLUMNS[:-1],
+        _VALID._replace(
+            meaning=_VALID.meaning + ", or ev_target_kwh is above ev_capacity_kwh or below "
+            "ev_minimum_kwh"
+        ),
+        *EV_SET_POINT_COLUMNS,
+    ),
+)
+
+
+def columns_of(cars: bool) -> Columns:
+    """Columns of a controller.
+
+    Args:
+        cars: Whether it was trained on homes with cars.
+    """
+    return WITH_CARS if cars else WITHOUT_CARS

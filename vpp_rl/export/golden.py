@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vpp_rl.export.cars import NO_CAR
 from vpp_rl.export.controller import Controller
-from vpp_rl.export.telemetry import COLUMNS
+from vpp_rl.export.script import curves_of
+from vpp_rl.export.telemetry import CAR_COLUMNS, COLUMNS
 
 GOLDEN_FLEETS = 64
 _MOST_HOMES = 200  # of a golden fleet
@@ -17,12 +19,13 @@ _FLEETS_PER_FORECAST = 8
 _SETTLED = 1e-4
 
 
-def random_fleet(homes: int, generator: torch.Generator) -> Tensor:
-    """Random telemetry of a fleet, (N, 13) float32: homes with and without battery and solar.
+def random_fleet(homes: int, generator: torch.Generator, cars: bool = False) -> Tensor:
+    """Random telemetry of a fleet, float32: homes with and without battery, solar and car.
 
     Args:
         homes: Number of homes.
         generator: Source of the draws.
+        cars: Whether the columns of the cars follow, (N, 26); else (N, 13).
     """
 
     def draw(low: float, high: float) -> Tensor:
@@ -50,7 +53,42 @@ def random_fleet(homes: int, generator: torch.Generator) -> Tensor:
         draw(4.0, 20.0),
         draw(0.0, 10.0),
     ]
+    if cars:
+        columns += _random_cars(homes, generator)
     return torch.stack(columns, -1)
+
+
+def _random_cars(homes: int, generator: torch.Generator) -> list[Tensor]:
+    """Columns of random cars: away, early and late, able to give back or not, managed or not."""
+
+    def draw(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(homes, generator=generator)
+
+    zero = torch.zeros(homes)
+    capacity, charge, step = draw(20.0, 130.0), draw(1.5, 19.0), draw(1.3, 1.5)
+    gives = draw(0.0, 1.0) < 0.5
+    eff, taper, wear = draw(0.85, 0.95), draw(0.7, 1.0), draw(0.0, 0.1)
+    target = draw(0.5, 0.95)
+    minimum = target * torch.where(gives, draw(0.0, 0.9), zero)
+    # Whole intervals; three of ten leave within two hours.
+    ticks = (12.0 * torch.where(draw(0.0, 1.0) < 0.3, draw(0.0, 2.0), draw(0.0, 30.0))).round()
+    own = [
+        capacity * draw(0.05, 1.0),
+        torch.where(draw(0.0, 1.0) < 0.7, ticks / 12.0, zero),
+        capacity,
+        charge,
+        torch.where(gives, draw(1.0, 10.0), zero),
+        step,
+        eff,
+        eff * draw(0.95, 1.0),
+        taper,
+        wear,
+        target * capacity,
+        minimum * capacity,
+        (draw(0.0, 1.0) < 0.9).float(),
+    ]
+    has_car = draw(0.0, 1.0) < 0.8
+    return [torch.where(has_car, o, none) for o, none in zip(own, NO_CAR, strict=True)]
 
 
 def random_signals(generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -72,7 +110,7 @@ def with_gaps(telemetry: Tensor, generator: torch.Generator) -> Tensor:
     """Telemetry with a number missing, infinite or impossible in about one home of fifty.
 
     Args:
-        telemetry: Of a fleet, (N, 13).
+        telemetry: Of a fleet, (N, columns).
         generator: Source of the draws.
     """
     homes, columns = telemetry.shape
@@ -85,32 +123,44 @@ def with_gaps(telemetry: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def with_swaps(telemetry: Tensor, generator: torch.Generator) -> Tensor:
-    """Telemetry with capacity and reserve in each other's column in about one home of fifty.
+    """Telemetry with two columns for each other in about one home of fifty.
+
+    It is capacity and reserve; in as many other homes, the target of the car and the capacity or
+    the minimum.
 
     Args:
-        telemetry: Of a fleet, (N, 13).
+        telemetry: Of a fleet, (N, columns).
         generator: Source of the draws.
     """
-    swap = torch.rand(len(telemetry), generator=generator) < 0.02
-    order = list(range(telemetry.shape[1]))
-    capacity, reserve = COLUMNS.index("capacity_kwh"), COLUMNS.index("reserve_kwh")
-    order[capacity], order[reserve] = reserve, capacity
-    return torch.where(swap.unsqueeze(-1), telemetry[:, order], telemetry)
+    pairs = [("capacity_kwh", "reserve_kwh")]
+    if telemetry.shape[1] > len(COLUMNS):
+        pairs += [("ev_target_kwh", "ev_capacity_kwh"), ("ev_target_kwh", "ev_minimum_kwh")]
+    for one, other in pairs:
+        swap = torch.rand(len(telemetry), generator=generator) < 0.02
+        order = list(range(telemetry.shape[1]))
+        left, right = CAR_COLUMNS.index(one), CAR_COLUMNS.index(other)
+        order[left], order[right] = right, left
+        telemetry = torch.where(swap.unsqueeze(-1), telemetry[:, order], telemetry)
+    return telemetry
 
 
 def difference(answer: Tensor, expected: Tensor, telemetry: Tensor) -> float:
     """Largest difference of two answers, as a share of each home's rating; inf if only one is NaN.
 
     Args:
-        answer: Set-points, (N, 5).
-        expected: Set-points, (N, 5).
-        telemetry: That both answer, (N, 13).
+        answer: Set-points, (N, 5) or (N, 8).
+        expected: Set-points, of the same shape.
+        telemetry: That both answer, (N, 13) or (N, 26).
     """
     known = telemetry.nan_to_num(0.0, 0.0, 0.0).to(expected.dtype)
     battery_kw, solar_kw = known[:, 5:7].amax(-1), known[:, 3]
     one = torch.ones_like(solar_kw)
+    ratings = [battery_kw, solar_kw, battery_kw, battery_kw, one]
+    if telemetry.shape[1] > len(COLUMNS):
+        first = CAR_COLUMNS.index("ev_charge_kw")  # and the limit of discharge after it
+        ratings += [known[:, first : first + 2].amax(-1)] * 3
     # A rating below 1 kW, or none, counts as 1 kW.
-    rating = torch.stack([battery_kw, solar_kw, battery_kw, battery_kw, one], -1).clamp(min=1.0)
+    rating = torch.stack(ratings, -1).clamp(min=1.0)
     same = (answer == expected) | (answer.isnan() & expected.isnan())
     gap = torch.where(same, 0.0, (answer - expected).abs() / rating)
     return float(gap.nan_to_num(math.inf).max())
@@ -123,8 +173,8 @@ def golden_pairs(controller: Controller) -> dict[str, np.ndarray]:
         controller: Not scripted.
 
     Returns:
-        ``homes`` (G,), ``telemetry`` (sum of homes, 13), ``signals`` (G, 7), ``nodes_per_mwh``
-        (G, H, Q) and ``set_points`` (sum of homes, 5).
+        ``homes`` (G,), ``telemetry`` (sum of homes, 13 or 26), ``signals`` (G, 7),
+        ``nodes_per_mwh`` (G, H, Q) and ``set_points`` (sum of homes, 5 or 8).
     """
     generator = torch.Generator().manual_seed(0)
     exact = copy.deepcopy(controller).double()
@@ -134,12 +184,12 @@ def golden_pairs(controller: Controller) -> dict[str, np.ndarray]:
         if len(sizes) % _FLEETS_PER_FORECAST == 0:
             forecast = random_signals(generator)[1]
         homes = round(_MOST_HOMES ** (len(sizes) / (GOLDEN_FLEETS - 1)))
-        fleet = with_swaps(with_gaps(random_fleet(homes, generator), generator), generator)
+        fleet = random_fleet(homes, generator, controller.cars is not None)
+        fleet = with_swaps(with_gaps(fleet, generator), generator)
         vector = random_signals(generator)[0]
-        answer = controller(fleet, vector, forecast, controller.curves(forecast))
-        settled = exact(
-            fleet.double(), vector.double(), forecast.double(), exact.curves(forecast.double())
-        )
+        answer = controller(fleet, vector, forecast, *curves_of(controller, forecast))
+        finer = forecast.double()
+        settled = exact(fleet.double(), vector.double(), finer, *curves_of(exact, finer))
         if difference(answer.double(), settled, fleet) > _SETTLED:
             continue
         answers.append(answer)

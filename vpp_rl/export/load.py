@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from vpp_envs.errors import InputError
-from vpp_rl.export.columns import SIGNAL_ENTRIES, TELEMETRY_COLUMNS
+from vpp_rl.export.columns import SIGNAL_ENTRIES, columns_of
 from vpp_rl.export.manifest import CONTROLLER, MANIFEST, Manifest, fields, read_manifest
-from vpp_rl.export.script import Scripted, load_script, read_metadata, warm_up
+from vpp_rl.export.script import Scripted, curves_of, load_script, read_metadata, warm_up
 from vpp_rl.export.telemetry import (
     SetPointTable,
     signal_tensors,
@@ -31,7 +31,7 @@ class LoadedController:
         self.manifest = manifest
         self._scripted = scripted
         self._nodes: Tensor | None = None
-        self._curve: Tensor | None = None
+        self._curves: tuple[Tensor, ...] = ()
 
     def dispatch(
         self,
@@ -44,7 +44,9 @@ class LoadedController:
         Args:
             telemetry: One row a home, columns as in the manifest: a mapping, pandas DataFrame,
                 Arrow table, or matrix. A home with a number missing or out of the manifest's
-                range, or with a reserve above its capacity, is left alone and marked.
+                range, or with a reserve above its capacity, is left alone and marked; and so,
+                battery and all, is one whose car's target is above its capacity or below its
+                minimum.
             signals: The manifest's entries, and ``nodes_per_mwh`` (leads, bins). The value
                 curves are computed once a forecast.
             now: A time within the interval, UTC or with its zone; by default the clock's.
@@ -57,13 +59,14 @@ class LoadedController:
                 out of its range, or there is no home.
         """
         manifest = self.manifest
-        matrix = telemetry_matrix(telemetry)
+        matrix = telemetry_matrix(telemetry, manifest.telemetry_names)
         vector, nodes = signal_tensors(
             signals, manifest.forecast_leads, len(manifest.forecast_weights)
         )
         start = start_of_interval(now, manifest.control_dt_s)
         with torch.no_grad():
-            answer = self._scripted(matrix, vector, nodes, self._curves(nodes)).numpy()
+            answer = self._scripted(matrix, vector, nodes, *self._tabulated(nodes)).numpy()
+        ev = (None, None, None) if manifest.cars is None else answer[:, 5:].T
         return SetPointTable(
             battery_kw=answer[:, 0],
             solar_limit_kw=answer[:, 1],
@@ -72,13 +75,16 @@ class LoadedController:
             valid=answer[:, 4] > 0.5,
             valid_from=start,
             valid_until=start + np.timedelta64(manifest.control_dt_s, "s"),
+            ev_kw=ev[0],
+            ev_low_kw=ev[1],
+            ev_high_kw=ev[2],
         )
 
-    def _curves(self, nodes: Tensor) -> Tensor:
+    def _tabulated(self, nodes: Tensor) -> tuple[Tensor, ...]:
         """Value curves of a forecast, computed anew only when the forecast changed."""
-        if self._nodes is None or self._curve is None or not torch.equal(nodes, self._nodes):
-            self._nodes, self._curve = nodes.clone(), self._scripted.curves(nodes)
-        return self._curve
+        if self._nodes is None or not torch.equal(nodes, self._nodes):
+            self._nodes, self._curves = nodes.clone(), curves_of(self._scripted, nodes)
+        return self._curves
 
 
 def load(folder: Path | str) -> LoadedController:
@@ -97,10 +103,8 @@ def load(folder: Path | str) -> LoadedController:
     scripted = load_script(folder / CONTROLLER)
     bins = len(manifest.forecast_weights)
     nodes = torch.full((manifest.forecast_leads, bins), 50.0)
-    with torch.no_grad():
-        curve = scripted.curves(nodes)
     signals = torch.tensor([50.0, 50.0, 50.0, 1.0, 12.0, 1.0, 0.0])
-    warm_up(scripted, (torch.ones(2, len(manifest.telemetry)), signals, nodes, curve))
+    warm_up(scripted, torch.ones(2, len(manifest.telemetry)), signals, nodes)
     return LoadedController(scripted, manifest)
 
 
@@ -120,7 +124,7 @@ def check_artifact(folder: Path) -> Manifest:
         )
     currency = manifest.currency
     if (manifest.telemetry, manifest.signals) != (
-        fields(TELEMETRY_COLUMNS, currency),
+        fields(columns_of(manifest.cars is not None).telemetry, currency),
         fields(SIGNAL_ENTRIES, currency),
     ):
         raise InputError(

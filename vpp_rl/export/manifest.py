@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.cohorts import Cohort
+from vpp_envs.fleet.cohorts import Cohort, EvCohort
 from vpp_rl.export.columns import Column
 
 SCHEMA_VERSION = 1
@@ -58,6 +58,19 @@ class CohortRecord(_Record):
         return Cohort(self.name, self.duration_h, self.one_way_eff, self.wear_per_kwh)
 
 
+class CarRecord(_Record):
+    """One class of cars that the controller knows; others charge at once."""
+
+    name: str
+    discharges: bool
+    one_way_eff: float
+    wear_per_kwh: float
+
+    def cohort(self) -> EvCohort:
+        """As the world knows it."""
+        return EvCohort(self.name, self.discharges, self.one_way_eff, self.wear_per_kwh)
+
+
 class Manifest(_Record):
     """Everything that a deployer must know, in one file."""
 
@@ -84,6 +97,8 @@ class Manifest(_Record):
     validation_profit_per_home_year: float
     price_scale: float
     cohorts: tuple[CohortRecord, ...]
+    # None: it was trained on homes without cars, and has no columns for them.
+    cars: tuple[CarRecord, ...] | None = None
     hidden: tuple[int, ...]
     squash: bool
     telemetry: tuple[Field, ...]  # columns of the telemetry matrix, in order
@@ -96,6 +111,11 @@ class Manifest(_Record):
     observation_names: tuple[str, ...]
     action_names: tuple[str, ...]
     files: tuple[FileRecord, ...]
+
+    @property
+    def telemetry_names(self) -> tuple[str, ...]:
+        """Names of the columns of the telemetry matrix, in order."""
+        return tuple(field.name for field in self.telemetry)
 
     def contents(self) -> str:
         """All but the files, as JSON: it travels inside the controller's file as well.

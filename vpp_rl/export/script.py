@@ -43,8 +43,24 @@ def load_script(path: Path) -> Scripted:
     """Load a scripted module on the CPU, frozen."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        frozen: Scripted = torch.jit.freeze(_load(path), preserved_attrs=["curves"])
+        loaded = _load(path)
+        kept = [name for name in ("curves", "car_curves") if hasattr(loaded, name)]
+        frozen: Scripted = torch.jit.freeze(loaded, preserved_attrs=kept)
     return frozen
+
+
+def curves_of(controller: Controller | Scripted, nodes_per_mwh: Tensor) -> tuple[Tensor, ...]:
+    """Everything that a controller wants tabulated once a forecast, as it takes them.
+
+    Args:
+        controller: In process or scripted. One that was exported before there were cars has
+            value curves of batteries alone.
+        nodes_per_mwh: The forecast, (H, Q). [currency/MWh]
+    """
+    curve: Tensor = controller.curves(nodes_per_mwh)
+    if not hasattr(controller, "car_curves"):
+        return (curve,)
+    return (curve, controller.car_curves(nodes_per_mwh))
 
 
 def script_weights(path: Path) -> dict[str, Tensor]:
@@ -67,9 +83,8 @@ def _load(path: Path) -> Scripted:
     return loaded
 
 
-def warm_up(scripted: Scripted, inputs: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+def warm_up(scripted: Scripted, telemetry: Tensor, signals: Tensor, nodes: Tensor) -> None:
     """Run a few times, so that the first real call is as quick as the others."""
     with torch.no_grad():
         for _ in range(3):
-            scripted.curves(inputs[2])
-            scripted(*inputs)
+            scripted(telemetry, signals, nodes, *curves_of(scripted, nodes))

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from vpp_envs.errors import InputError
-from vpp_rl.export.columns import NODES, SIGNAL_ENTRIES, TELEMETRY_COLUMNS, Column
+from vpp_rl.export.columns import NODES, SIGNAL_ENTRIES, WITH_CARS, WITHOUT_CARS, Column
 from vpp_rl.suggestion import did_you_mean
 
-COLUMNS = tuple(column.name for column in TELEMETRY_COLUMNS)
+COLUMNS = tuple(column.name for column in WITHOUT_CARS.telemetry)
+CAR_COLUMNS = tuple(column.name for column in WITH_CARS.telemetry)  # those and a car's
 ENTRIES = tuple(entry.name for entry in SIGNAL_ENTRIES)
 
 
@@ -29,34 +30,43 @@ class SetPointTable:
     valid: np.ndarray  # False: the telemetry is incomplete or impossible, do not command this home
     valid_from: np.datetime64  # UTC
     valid_until: np.datetime64  # UTC; no set-point may be followed from then on
+    # Of the car, charging positive, and its envelope; NaN where `valid` is False. None: the
+    # controller was trained on homes without cars.
+    ev_kw: np.ndarray | None = None
+    ev_low_kw: np.ndarray | None = None
+    ev_high_kw: np.ndarray | None = None
 
 
-def telemetry_matrix(telemetry: Any) -> Tensor:  # noqa: ANN401 - whatever has columns
-    """Turn a table into the telemetry matrix, (N, 13) float32.
+def telemetry_matrix(
+    telemetry: Any,  # noqa: ANN401 - whatever has columns
+    names: tuple[str, ...] = COLUMNS,
+) -> Tensor:
+    """Turn a table into the telemetry matrix, (N, columns) float32.
 
     Args:
         telemetry: Mapping of column to array, pandas DataFrame, pyarrow Table, or a matrix with
             the columns in the manifest's order. What is missing (None, null, NaN) stays NaN.
+        names: Columns of the controller, in order; by default of one without cars.
 
     Raises:
         InputError: There is no home; a column is missing, unknown, of another length or no number.
     """
     if isinstance(telemetry, np.ndarray | Tensor):
         matrix = torch.as_tensor(np.asarray(_numbers("telemetry", telemetry)))
-        if matrix.ndim != 2 or matrix.shape[1] != len(COLUMNS):
+        if matrix.ndim != 2 or matrix.shape[1] != len(names):
             raise InputError(
-                f"telemetry has shape {tuple(matrix.shape)}, expected (homes, {len(COLUMNS)}) with "
-                f"the columns {', '.join(COLUMNS)}."
+                f"telemetry has shape {tuple(matrix.shape)}, expected (homes, {len(names)}) with "
+                f"the columns {', '.join(names)}."
             )
     else:
-        columns = _columns(telemetry)
-        matrix = torch.from_numpy(np.stack([columns[name] for name in COLUMNS], axis=-1))
+        columns = _columns(telemetry, names)
+        matrix = torch.from_numpy(np.stack([columns[name] for name in names], axis=-1))
     if len(matrix) == 0:
         raise InputError("telemetry has no row: give at least one home.")
     return matrix.contiguous()
 
 
-def _columns(telemetry: Any) -> dict[str, np.ndarray]:  # noqa: ANN401
+def _columns(telemetry: Any, known: tuple[str, ...]) -> dict[str, np.ndarray]:  # noqa: ANN401
     """Name to float32 array, all of one length."""
     if hasattr(telemetry, "column_names"):  # an Arrow table
         names = list(telemetry.column_names)
@@ -67,14 +77,14 @@ def _columns(telemetry: Any) -> dict[str, np.ndarray]:  # noqa: ANN401
             f"telemetry must be a mapping, DataFrame, Arrow table or matrix, got "
             f"{type(telemetry).__name__}."
         )
-    _check_names("telemetry", "column", names, COLUMNS)
+    _check_names("telemetry", "column", names, known)
     columns = {name: _numbers(f"telemetry column '{name}'", telemetry[name]) for name in names}
-    wanted = columns[COLUMNS[0]].shape[:1]
+    wanted = columns[known[0]].shape[:1]
     for name, values in columns.items():
         if values.ndim != 1 or values.shape != wanted:
             raise InputError(
                 f"telemetry column '{name}' has shape {values.shape}, expected one number a home, "
-                f"as many as '{COLUMNS[0]}' has."
+                f"as many as '{known[0]}' has."
             )
     return columns
 

@@ -14,7 +14,7 @@ from vpp_rl.export.controller import Controller
 from vpp_rl.export.golden import difference, random_fleet, random_signals, with_gaps, with_swaps
 from vpp_rl.export.load import check_artifact
 from vpp_rl.export.manifest import CONTROLLER, GOLDEN, Manifest
-from vpp_rl.export.script import Scripted, load_script, script_weights
+from vpp_rl.export.script import Scripted, curves_of, load_script, script_weights
 
 PARITY = 1e-6  # of a home's rating, scripted against in-process on one machine
 REPLAY = 2e-5  # of a home's rating: golden pairs may come from a machine that rounds differently
@@ -63,7 +63,7 @@ def verify(
     with torch.no_grad():
         golden = replay(scripted, folder / GOLDEN)
         parity, homes = _parity(scripted, eager, fleets, progress)
-        milliseconds = dispatch_ms(scripted, BIG_FLEET)
+        milliseconds = dispatch_ms(scripted, BIG_FLEET, manifest.cars is not None)
     size = (folder / CONTROLLER).stat().st_size
     return Verification(golden, parity, fleets, homes, milliseconds, size)
 
@@ -82,6 +82,7 @@ def _in_process(folder: Path, manifest: Manifest) -> Controller:
         tuple(record.cohort() for record in manifest.cohorts),
         manifest.price_scale,
         manifest.control_dt_s / 3600.0,
+        None if manifest.cars is None else tuple(record.cohort() for record in manifest.cars),
     )
     controller.load_state_dict(script_weights(folder / CONTROLLER))
     return controller.eval()
@@ -96,7 +97,7 @@ def replay(scripted: Scripted, path: Path) -> float:
         part = slice(start, start + homes)
         nodes = golden["nodes_per_mwh"][row]
         telemetry = golden["telemetry"][part]
-        answer = scripted(telemetry, golden["signals"][row], nodes, scripted.curves(nodes))
+        answer = scripted(telemetry, golden["signals"][row], nodes, *curves_of(scripted, nodes))
         worst = max(worst, difference(answer, golden["set_points"][part], telemetry))
         start += homes
     return worst
@@ -111,32 +112,33 @@ def _parity(
     for index in range(fleets):
         if index % _FLEETS_PER_FORECAST == 0:
             nodes = random_signals(generator)[1]
-            theirs, ours = scripted.curves(nodes), eager.curves(nodes)
+            theirs, ours = curves_of(scripted, nodes), curves_of(eager, nodes)
         # The first fleets are the largest and the smallest, the others log-uniform in between.
         share = (1.0, 0.0)[index] if index < 2 else float(torch.rand(1, generator=generator))
         homes = round(float(BIG_FLEET) ** share)
-        telemetry = with_swaps(with_gaps(random_fleet(homes, generator), generator), generator)
+        fleet = random_fleet(homes, generator, eager.cars is not None)
+        telemetry = with_swaps(with_gaps(fleet, generator), generator)
         signals = random_signals(generator)[0]
-        answer = scripted(telemetry, signals, nodes, theirs)
-        worst = max(worst, difference(answer, eager(telemetry, signals, nodes, ours), telemetry))
+        answer = scripted(telemetry, signals, nodes, *theirs)
+        worst = max(worst, difference(answer, eager(telemetry, signals, nodes, *ours), telemetry))
         total += homes
         progress((index + 1) / fleets)
     return worst, total
 
 
-def dispatch_ms(scripted: Scripted, homes: int, repeats: int = 21) -> float:
+def dispatch_ms(scripted: Scripted, homes: int, cars: bool, repeats: int = 21) -> float:
     """Median time of one dispatch on one thread, value curves cached. [ms]"""
     generator = torch.Generator().manual_seed(2)
-    telemetry = random_fleet(homes, generator)
+    telemetry = random_fleet(homes, generator, cars)
     signals, nodes = random_signals(generator)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        curve = scripted.curves(nodes)
+        curves = curves_of(scripted, nodes)
         times = []
         for _ in range(repeats + 4):
             began = time.perf_counter()
-            scripted(telemetry, signals, nodes, curve)
+            scripted(telemetry, signals, nodes, *curves)
             times.append((time.perf_counter() - began) * 1e3)
         return statistics.median(times[4:])
     finally:

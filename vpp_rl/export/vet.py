@@ -43,11 +43,12 @@ _OPERATORS = frozenset(f"torch.{name}" for name in (
     "squeeze", "stack", "sub", "sum", "tanh", "tensor", "to", "transpose", "unflatten", "unsqueeze",
     "view", "where", "zeros", "zeros_like",
 )) | {"ops.prim", "ops.prim.device", "ops.prim.dtype", "ops.prim.min", "ops.prim.max"}
-# Methods and attributes of the controller and its network.
+# Methods and attributes of the controller, its cars and its network.
 _ATTRIBUTES = frozenset((
-    "_read", "bias", "body", "by_curve", "cohort_of_class", "curves", "dt_h", "durations_h",
-    "forward", "head", "high", "low", "mean", "normalise", "one_way_effs", "policy", "price_scale",
-    "scale", "squash", "unknown_kw", "wears_per_kwh", "weight", "weights",
+    "_answer", "_read", "bias", "body", "by_curve", "cars", "cohort_of_class", "consistent",
+    "curves", "discharges", "dt_h", "durations_h", "fleet", "forward", "head", "high", "low",
+    "mean", "moment", "no_car", "normalise", "one_way_effs", "policy", "price_scale", "scale",
+    "squash", "ticks_per_issue", "unknown_kw", "wears_per_kwh", "weight", "weights",
 ))
 _BUILTINS = frozenset((
     "Final", "List", "Module", "NamedTuple", "NoneType", "Optional", "Tensor", "Tuple",

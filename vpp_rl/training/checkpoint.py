@@ -37,6 +37,7 @@ class PolicyFacts:
     train_steps: int
     validation_profit_per_home_year: float
     weights_sha256: str = ""
+    cars: tuple[str, ...] | None = None  # classes of cars; none: the homes had no car
 
 
 def save_policy(folder: Path, policy: PolicyNetwork, facts: PolicyFacts) -> None:
@@ -88,6 +89,8 @@ def _read_facts(path: Path) -> PolicyFacts:
         values: dict[str, Any] = json.loads(path.read_text())
         for name in ("cohorts", "observation_names", "action_names", "hidden"):
             values[name] = tuple(values[name])
+        if values.get("cars") is not None:
+            values["cars"] = tuple(values["cars"])
         return PolicyFacts(**values)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(

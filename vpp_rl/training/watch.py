@@ -169,6 +169,7 @@ class Watch:
             price_scale=scenario.market.price_scale,
             control_dt_s=self.job.scenario.control_dt_s,
             cohorts=scenario.cohort_names,
+            cars=None if scenario.cars is None else scenario.car_names,
             observation_names=env.observation_names,
             action_names=env.action_names,
             hidden=self.job.agent.hidden,

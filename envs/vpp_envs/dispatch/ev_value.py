@@ -11,14 +11,17 @@ from torch import Tensor
 
 from vpp_envs.dispatch.water_value import marginal_after_trade
 
-# Half hours from the end of the current one to the departure, as tabulated.
-STAYS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 22, 32, 47)
-STAYS_H = tuple(stay * 0.5 for stay in STAYS)
 NEED_POINTS = 25
-_SURPLUS_POINTS = 8  # of the points, below a need of 0
-_SURPLUS_H = 3.0
-_MOST_NEED = 24  # half hours of charging; who needs more, charges whenever it can
-_ANY_PRICE = 1e3  # beyond every cap [currency/kWh]
+
+
+def stays() -> list[int]:
+    """Half hours from the end of the current one to the departure, as tabulated."""
+    # A function, because scripts read no globals.
+    return [0, 1, 2, 3, 4, 6, 8, 12, 16, 22, 32, 47]
+
+
+STAYS = tuple(stays())
+STAYS_H = tuple(stay * 0.5 for stay in STAYS)
 
 
 def ev_value(
@@ -45,17 +48,19 @@ def ev_value(
     mean = (nodes * share).sum(-1, keepdim=True)
     # As with the water value: prices persist, so that not every lead is a fresh chance.
     nodes = mean + 0.8 * (nodes - mean)
-    surplus = round(2 * _SURPLUS_H)
-    cells = surplus + 1 + _MOST_NEED  # from the surplus, over 0, to the most need
+    surplus = 6  # half hours of charging: three hours
+    most = 24  # half hours of charging; who needs more, charges whenever it can
+    cells = surplus + 1 + most  # from the surplus, over 0, to the most need
     # What is left over at the departure saves buying in the cheapest hours of the next stay.
-    cheap = mean.squeeze(-1).sort(-1).values[:, : nodes.shape[-2] // 8].mean(-1)
+    cheap = torch.sort(mean.squeeze(-1), -1)[0][:, : nodes.shape[-2] // 8].mean(-1)
     over = (cheap / one_way_eff).unsqueeze(-1).expand(-1, surplus + 1)
-    below = torch.full_like(nodes[:, 0, :1], _ANY_PRICE).expand(-1, _MOST_NEED)
-    value = torch.cat([over, below], -1).unsqueeze(1).repeat(1, len(STAYS), 1)
-    for lead in range(nodes.shape[-2] - 1, -1, -1):
-        first = sum(stay <= lead for stay in STAYS)  # stays that end before this lead
-        if first == len(STAYS):
-            continue
+    # A thousand a kWh is beyond every cap.
+    below = torch.full_like(nodes[:, 0, :1], 1e3).expand(-1, most)
+    ends = stays()
+    value = torch.cat([over, below], -1).unsqueeze(1).expand(-1, len(ends), -1)
+    for back in range(nodes.shape[-2]):
+        lead = nodes.shape[-2] - 1 - back
+        first = sum([int(stay <= lead) for stay in ends])  # stays that end before this lead
         after = value[:, first:]
         price = nodes[:, lead].view(-1, 1, 1, nodes.shape[-1])
         # A need one cell less is a step to the left; the ends stay where they are.
@@ -75,14 +80,15 @@ def ev_value(
 
 def _by_share(value: Tensor, surplus: int, cells: int) -> Tensor:
     """Read the values at shares of each stay instead of hours, (I, L, J) -> (I, L, S)."""
-    stay = torch.tensor(STAYS, dtype=value.dtype, device=value.device).unsqueeze(-1)
-    steps = torch.linspace(-1.0, 1.0, 2 * _SURPLUS_POINTS + 1, device=value.device)
-    below = steps[:_SURPLUS_POINTS].to(value.dtype) * surplus
-    shares = torch.linspace(0.0, 1.0, NEED_POINTS - _SURPLUS_POINTS, device=value.device)
+    stay = torch.tensor(stays(), dtype=value.dtype, device=value.device).unsqueeze(-1)
+    # Of the 25 points, 8 lie below a need of 0.
+    steps = torch.linspace(-1.0, 1.0, 17, device=value.device)
+    below = steps[:8].to(value.dtype) * surplus
+    shares = torch.linspace(0.0, 1.0, 17, device=value.device)
     above = shares.to(value.dtype) * stay
     # At no stay at all, any need is beyond reach.
     above = torch.where((stay == 0) & (shares > 0), torch.full_like(above, cells), above)
-    at = torch.cat([below.expand(len(STAYS), -1), above], -1) + surplus
+    at = torch.cat([below.expand(len(stay), -1), above], -1) + surplus
     at = at.clamp(0.0, cells - 1.0)
     left = at.floor().clamp(max=cells - 2.0)
     index = left.to(torch.int64).expand(len(value), -1, -1)

@@ -14,7 +14,7 @@ from vpp_envs.signals import recorded
 from vpp_envs.signals.market import MarketSpec
 from vpp_rl.export.artifact import export_run, forecaster_of
 from vpp_rl.export.card import model_card
-from vpp_rl.export.columns import SET_POINT_COLUMNS, SIGNAL_ENTRIES, TELEMETRY_COLUMNS
+from vpp_rl.export.columns import SIGNAL_ENTRIES, WITH_CARS, WITHOUT_CARS, columns_of
 from vpp_rl.export.load import load
 from vpp_rl.files import file_sha256
 
@@ -44,10 +44,14 @@ def test_the_manifest_says_what_a_deployer_must_know(exported):
     assert [one.duration_h for one in manifest.cohorts] == [1.0, 2.0]
     assert manifest.observation_names == env.observation_names
     assert manifest.action_names == env.action_names
+    cars = env.scenario.cars
+    assert [one.name for one in manifest.cars or ()] == list(env.scenario.car_names)
+    assert (manifest.cars is None) == (cars is None)
+    of_homes = columns_of(cars is not None)
     for described, columns in (
-        (manifest.telemetry, TELEMETRY_COLUMNS),
+        (manifest.telemetry, of_homes.telemetry),
         (manifest.signals, SIGNAL_ENTRIES),
-        (manifest.set_points, SET_POINT_COLUMNS),
+        (manifest.set_points, of_homes.set_points),
     ):
         assert [one.name for one in described] == [column.name for column in columns]
         assert all(one.low < one.high and one.meaning for one in described)
@@ -57,6 +61,22 @@ def test_the_manifest_says_what_a_deployer_must_know(exported):
     assert sum(manifest.forecast_weights) == pytest.approx(1.0)
     age = datetime.now(UTC) - datetime.fromisoformat(manifest.created_utc)
     assert timedelta(0) <= age < timedelta(minutes=10)
+
+
+def test_columns_of_cars_follow_those_of_homes_without():
+    for without, with_cars in zip(WITHOUT_CARS, WITH_CARS, strict=True):
+        names = [column.name for column in without]
+        assert [column.name for column in with_cars[: len(without)]] == names
+        assert all(column.name.startswith("ev_") for column in with_cars[len(without) :])
+    assert (len(WITHOUT_CARS.telemetry), len(WITHOUT_CARS.set_points)) == (13, 5)
+    assert (len(WITH_CARS.telemetry), len(WITH_CARS.set_points)) == (26, 8)
+
+
+def test_an_artifact_of_homes_without_cars_does_not_mention_them(one_artifact):
+    manifest = json.loads((one_artifact / "manifest.json").read_text())
+    assert "cars" not in manifest
+    assert "ev_" not in json.dumps(manifest)
+    assert "car" not in (one_artifact / "README.md").read_text().lower().split()
 
 
 def test_the_controllers_own_file_describes_itself(exported):
@@ -73,19 +93,25 @@ def test_golden_pairs_are_fleets_of_one_to_200_homes_in_plain_arrays(exported):
         homes = golden["homes"]
         assert len(homes) >= 64
         assert (homes.min(), homes.max()) == (1, 200)
-        assert golden["telemetry"].shape == (homes.sum(), 13)
+        columns = columns_of(exported[0].scenario.cars is not None)
+        assert golden["telemetry"].shape == (homes.sum(), len(columns.telemetry))
         assert golden["signals"].shape == (len(homes), 7)
         assert golden["nodes_per_mwh"].shape == (len(homes), 48, 11)
-        assert golden["set_points"].shape == (homes.sum(), 5)
+        assert golden["set_points"].shape == (homes.sum(), len(columns.set_points))
         # They move batteries both ways, and hold homes that are left alone; in some of these
         # every number alone is in its range, but the reserve is above the capacity.
         assert golden["set_points"][:, 0].min() < -1.0
         assert golden["set_points"][:, 0].max() > 1.0
         alone = golden["set_points"][:, 4] == 0
-        assert 0 < alone.sum() < homes.sum() / 10
+        assert 0 < alone.sum() < homes.sum() / 8
         swapped = golden["telemetry"][:, 10] > golden["telemetry"][:, 4]
         assert (swapped & np.isfinite(golden["telemetry"]).all(-1)).sum() > 20
         assert alone[swapped].all()
+        if exported[0].scenario.cars is not None:
+            ev_kw = golden["set_points"][:, 5]
+            assert (np.isnan(ev_kw) == alone).all()
+            assert np.nanmin(ev_kw) < -1.0
+            assert np.nanmax(ev_kw) > 1.0
 
 
 def test_the_card_names_data_score_limits_and_use(make_run, tmp_path):
@@ -104,6 +130,34 @@ def test_the_card_names_data_score_limits_and_use(make_run, tmp_path):
         "power above 0 draws from the grid",
     ):
         assert text in card
+
+
+def test_the_card_of_a_controller_with_cars_tells_their_drivers_promise(exported_with_cars):
+    card = (exported_with_cars[2] / "README.md").read_text()
+    for text in (
+        "Home batteries, rooftop solar and electric cars",
+        "ev_v1g (charges only), ev_v2g (gives back)",
+        "leaves with its target",
+        "table.ev_kw",
+    ):
+        assert text in card
+
+
+def test_a_run_from_before_there_were_cars_is_one_of_homes_without(make_run, tmp_path):
+    make_run(tmp_path / "run", "value_curve")
+    path = tmp_path / "run" / "policy.json"
+    facts = json.loads(path.read_text())
+    assert facts.pop("cars") is None
+    path.write_text(json.dumps(facts))
+    assert load(export_run(tmp_path / "run")).manifest.cars is None
+
+
+def test_a_class_of_cars_that_is_not_known_here_is_named(make_run, with_cars, tmp_path):
+    make_run(tmp_path / "run", "value_curve", spec=with_cars)
+    path = tmp_path / "run" / "policy.json"
+    path.write_text(path.read_text().replace("ev_v2g", "ev_v3g"))
+    with pytest.raises(InputError, match="class of cars 'ev_v3g' is unknown here"):
+        export_run(tmp_path / "run")
 
 
 def test_a_policy_with_an_action_a_home_cannot_be_exported(make_run, tmp_path):

@@ -8,6 +8,7 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_rl.export.telemetry import (
+    CAR_COLUMNS,
     COLUMNS,
     ENTRIES,
     signal_tensors,
@@ -84,6 +85,19 @@ def test_a_number_beyond_float32_becomes_infinite_without_a_warning():
 def test_a_wrong_table_gets_a_sentence(table, sentence):
     with pytest.raises(InputError, match=sentence):
         telemetry_matrix(table)
+
+
+def test_a_controller_with_cars_wants_their_columns_and_one_without_refuses_them():
+    matrix = np.arange(52, dtype=np.float32).reshape(2, 26)
+    table = {name: matrix[:, place] for place, name in reversed([*enumerate(CAR_COLUMNS)])}
+    np.testing.assert_array_equal(telemetry_matrix(table, CAR_COLUMNS), matrix)
+    np.testing.assert_array_equal(telemetry_matrix(matrix, CAR_COLUMNS), matrix)
+    with pytest.raises(InputError, match="unknown column 'ev_"):
+        telemetry_matrix(table)
+    with pytest.raises(InputError, match="lacks the column 'ev_energy_kwh'"):
+        telemetry_matrix(TABLE, CAR_COLUMNS)
+    with pytest.raises(InputError, match=r"shape \(3, 13\), expected \(homes, 26\)"):
+        telemetry_matrix(MATRIX, CAR_COLUMNS)
 
 
 def test_signals_come_in_the_order_of_the_manifest():

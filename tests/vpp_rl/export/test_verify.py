@@ -46,7 +46,7 @@ def test_an_artifact_equals_the_run_it_came_from(exported):
 
 def test_another_runs_controller_is_found_out(make_run, exported, tmp_path):
     env, _, folder = exported
-    make_run(tmp_path / "other", env.dispatch, seed=5)
+    make_run(tmp_path / "other", env.dispatch, seed=5, spec=env.scenario.spec)
     found = verify(folder, 4, quietly, controller_of(tmp_path / "other")[0])
     assert found.parity > 1e-3
     assert not found.passed
@@ -67,9 +67,10 @@ def test_a_set_point_that_differs_from_its_golden_pair_is_found_out(artifact, wr
     assert not found.passed
 
 
-def test_gaps_are_few_and_of_every_kind():
+@pytest.mark.parametrize("cars", [False, True])
+def test_gaps_are_few_and_of_every_kind(cars):
     generator = torch.Generator().manual_seed(0)
-    fleet = random_fleet(20_000, generator)
+    fleet = random_fleet(40_000, generator, cars)
     spoiled = with_gaps(fleet, generator)
     gaps = ~((spoiled == fleet).all(-1))
     assert 0.015 < gaps.double().mean() < 0.025

@@ -7,7 +7,7 @@ import torch
 
 from vpp_envs.dispatch.modes import action_names
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.cohorts import BATTERY_COHORTS, cohort_names
+from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, cohort_names
 from vpp_envs.observation import feature_names
 from vpp_rl.agents.network import PolicyNetwork
 from vpp_rl.export.controller import Controller
@@ -17,10 +17,12 @@ from vpp_rl.export.vet import vet
 NAMES = cohort_names(BATTERY_COHORTS)
 
 
-def write(dispatch, path):
+def write(dispatch, path, batteries=BATTERY_COHORTS, cars=None):
     """Write a controller as export does."""
-    network = PolicyNetwork(len(feature_names(NAMES)), len(action_names(dispatch, NAMES, 0)))
-    controller = Controller(network, dispatch, BATTERY_COHORTS, 60.0, 1 / 12)
+    names, of_cars = cohort_names(batteries), cohort_names(cars or ())
+    features, actions = feature_names(names, of_cars), action_names(dispatch, names, 0, of_cars)
+    network = PolicyNetwork(len(features), len(actions))
+    controller = Controller(network, dispatch, batteries, 60.0, 1 / 12, cars)
     save_script(script(controller), path, "{}")
     return path
 
@@ -43,9 +45,11 @@ def with_lines(archive, folder, lines, before="    valid = "):
     return path
 
 
+@pytest.mark.parametrize("cars", [None, (), EV_COHORTS])
+@pytest.mark.parametrize("batteries", [BATTERY_COHORTS, ()])
 @pytest.mark.parametrize("dispatch", ["value_curve", "cohort_power"])
-def test_what_export_writes_passes(dispatch, tmp_path):
-    vet(write(dispatch, tmp_path / "controller.pt"))
+def test_what_export_writes_passes(dispatch, batteries, cars, tmp_path):
+    vet(write(dispatch, tmp_path / "controller.pt", batteries, cars))
 
 
 @pytest.mark.parametrize(

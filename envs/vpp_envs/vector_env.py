@@ -9,19 +9,18 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from vpp_envs.charging import first_cars
 from vpp_envs.devices.ev import EvState
 from vpp_envs.dispatch.modes import action_names
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import map_columns, rated_kw
+from vpp_envs.fleet.fleet import rated_kw
 from vpp_envs.fleet.sampling import cast_fleet
-from vpp_envs.kernels import EvRows, Played, Rows, kernels
+from vpp_envs.kernels import Played, kernels
 from vpp_envs.observation import OBSERVATION_LIMIT
+from vpp_envs.opening import first_energy_kwh, first_ev, tables_on
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.reward import REWARD_PARTS, reward_parts
 from vpp_envs.saved_state import plain, restored
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario, scenario_spec
-from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
 from vpp_envs.transition import Totals
 
@@ -125,7 +124,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.rated_kw = float(rated_kw(self.fleet).double().sum())
         self._stagger = stagger
-        self.tables = self._load_tables()
+        self.tables = tables_on(self.scenario, self.device)
         self._kernels = kernels(dispatch, compile)
         self._seeds = torch.zeros(num_envs, dtype=torch.int64)
         self._seeded = False
@@ -309,62 +308,24 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             different, rank = torch.unique(self._seeds, return_inverse=True)
             hours = 24 * self.scenario.spec.episode_days
             age = (rank * hours // len(different) * (self.scenario.ticks_per_day // 24))[rows]
-        energy = self._first_energy(seeds.unsqueeze(-1), episodes.unsqueeze(-1))
+        words = seeds.unsqueeze(-1), episodes.unsqueeze(-1)
+        energy = first_energy_kwh(*words, self.scenario, self.fleet)
         at = rows.to(self.device)
         self.energy_kwh = self.energy_kwh.index_copy(0, at, energy)
         if self.ev is not None:
-            first_ev = self._first_cars(seeds.unsqueeze(-1), episodes.unsqueeze(-1), tick + age)
-            pairs = zip(self.ev, first_ev, strict=True)
+            began = first_ev(*words, tick + age, self.scenario, self.fleet)
+            pairs = zip(self.ev, began, strict=True)
             self.ev = EvState(*(old.index_copy(0, at, new) for old, new in pairs))
         self.tick = self.tick.index_copy(0, rows, tick + age)
         self._age = self._age.index_copy(0, rows, age)
         self._ended = self._ended & ~mask
         self._return[mask.numpy()] = 0.0
 
-    def _first_energy(self, seeds: Tensor, episodes: Tensor) -> Tensor:
-        """Stored energy at the start of episodes, uniform between reserve and top. [kWh]"""
-        fleet = self.scenario.fleet
-        reserve = fleet.agreement.reserve_kwh
-        fill = uniform(seeds, episodes, fleet.home_id, 0, Purpose.INITIAL_FILL)
-        energy = reserve + fill * (fleet.battery.capacity_kwh - reserve)
-        return torch.maximum(
-            energy.to(self.device, self.dtype), self.fleet.agreement.reserve_kwh
-        ).minimum(self.fleet.battery.capacity_kwh)
-
-    def _first_cars(self, seeds: Tensor, episodes: Tensor, tick: Tensor) -> EvState:
-        """Cars at the start of episodes: above their floor, and full enough where they are away."""
-        cars, ev = self.scenario.cars, self.scenario.fleet.ev
-        assert cars is not None
-        assert ev is not None
-        share = uniform(seeds, episodes, self.scenario.fleet.home_id, 0, Purpose.INITIAL_CAR)
-        ticks = cars.stay[tick, 0].double().index_select(-1, ev.archetype)
-        hours = ticks * self.scenario.dt_h
-        return first_cars(share, hours, ev, self.dtype, self.device)
-
     def _first_days(self) -> Tensor:
         """Start ticks from which an episode stays inside the split."""
         days = self.scenario.start_ticks
         days = days[: len(days) - self.scenario.spec.episode_days + 1]
         return self.scenario.market.in_every_copy(days)
-
-    def _load_tables(self) -> Rows:
-        """Tables of the scenario as they are: a copy in the working precision may be gigabytes."""
-        s = self.scenario
-        tables = Rows(
-            (s.market.price_per_mwh / 1000.0).unsqueeze(-1),
-            s.curve,
-            s.features,
-            s.load_pu,
-            s.solar_pu,
-            None if s.cars is None else EvRows(s.cars.stay, self._rest_h(), s.cars.curve),
-            None if s.export_per_kwh is None else s.export_per_kwh.unsqueeze(-1),
-        )
-        on_device: Rows = map_columns(tables, lambda table: table.to(self.device))
-        return on_device
-
-    def _rest_h(self) -> Tensor:
-        """Time from the start of each tick of a half hour to its end, (6, 1). [h]"""
-        return (TICKS_PER_ISSUE - torch.arange(TICKS_PER_ISSUE).unsqueeze(-1)) * self.scenario.dt_h
 
     def _observation(self) -> np.ndarray:
         """Look at the homes as they are now."""

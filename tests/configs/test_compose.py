@@ -23,7 +23,7 @@ OPTIONS = sorted(
 def test_every_option_builds_a_job(group, option):
     cfg = OmegaConf.to_container(compose("train", [f"{group}={option}"]), resolve=True)
     job = job_from(cfg)
-    assert job.scenario.name == "nem_arbitrage"
+    assert job.scenario.name == (option if group == "scenario" else "nem_arbitrage")
     assert job.agent.name in LEARNERS
 
 

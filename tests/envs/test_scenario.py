@@ -7,14 +7,8 @@ import torch
 import vpp_envs.scenario as scenario_module
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.sampling import FleetSpec
-from vpp_envs.scenario import (
-    SPLITS,
-    ScenarioSpec,
-    build_scenario,
-    scenario_spec,
-    signals_at,
-    value_curves,
-)
+from vpp_envs.scenario import SPLITS, ScenarioSpec, build_scenario, scenario_spec
+from vpp_envs.scenario_tables import signals_at, value_curves
 from vpp_envs.signals.market import MarketSpec
 
 
@@ -112,7 +106,7 @@ def test_a_window_longer_than_the_split_is_refused(splits):
 def test_a_scenario_is_built_once_and_always_the_same(small_spec):
     first = build_scenario(small_spec, "train")
     assert build_scenario(replace(small_spec), "train") is first
-    for cached in (scenario_module._build_scenario, scenario_module._tables):
+    for cached in (scenario_module._build_scenario, scenario_module.tables_of):
         cached.cache_clear()
     again = build_scenario(small_spec, "train")
     for name in ("curve", "features", "solar_pu", "load_pu"):

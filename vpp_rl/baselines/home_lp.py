@@ -14,7 +14,6 @@ import numpy as np
 from vpp_rl.baselines.storage_lp import (
     Columns,
     Floats,
-    Ints,
     Programme,
     load_programme,
     new_solver,
@@ -110,8 +109,33 @@ def _programme(home: Home, signals: Signals, dt_h: float, final: float) -> Progr
     """Write the programme: columns by block, rows meter, battery, car, promise and end, T each."""
     ticks = len(signals.load_kw)
     one, none = np.ones(ticks), np.zeros(ticks)
-    last = np.eye(1, ticks, ticks - 1)[0] * final
-    value = {
+    value = _worth(home, signals, dt_h, final)
+    # A battery below its reserve recharges first; the bound need not follow the path.
+    reserve = np.minimum(home.reserve_kwh, home.initial_kwh) * one
+    lower = {"energy": reserve, "ev_energy": signals.lower_kwh}
+    upper = _most(home, signals)
+    battery = -home.standing_loss_kw * dt_h * one
+    battery[0] += home.initial_kwh
+    car = -signals.trip_kwh.copy()
+    car[0] += home.ev_initial_kwh
+    exact = np.concatenate((signals.load_kw, battery, car))
+    least = np.concatenate((signals.least_kwh - signals.trip_kwh, -home.ev_target_kwh * one))
+    return Programme(
+        value=np.concatenate([value.get(name, none) for name in _BLOCKS]),
+        lower=np.concatenate([lower.get(name, none) for name in _BLOCKS]),
+        upper=np.concatenate([upper[name] for name in _BLOCKS]),
+        row_lower=np.concatenate((exact, least)),
+        row_upper=np.concatenate((exact, np.full(2 * ticks, np.inf))),
+        entries=_entries(home, dt_h, ticks),
+        integral=np.zeros(len(_BLOCKS) * ticks, dtype=np.bool_),
+    )
+
+
+def _worth(home: Home, signals: Signals, dt_h: float, final: float) -> dict[str, Floats]:
+    """Objective of the columns by block, (T,); blocks that are not there are worth nothing."""
+    ticks = len(signals.load_kw)
+    one, last = np.ones(ticks), np.eye(1, ticks, ticks - 1)[0] * final
+    return {
         "discharge": -home.wear_per_kwh * dt_h * one,
         "ev_discharge": -home.ev_wear_per_kwh * dt_h * one,
         "imported": -signals.import_per_kwh * dt_h,
@@ -122,10 +146,12 @@ def _programme(home: Home, signals: Signals, dt_h: float, final: float) -> Progr
         "over": -last,
         "short": -_SHORT_PER_KWH * one,
     }
-    # A battery below its reserve recharges first; the bound need not follow the path.
-    reserve = np.minimum(home.reserve_kwh, home.initial_kwh) * one
-    lower = {"energy": reserve, "ev_energy": signals.lower_kwh}
-    upper = {
+
+
+def _most(home: Home, signals: Signals) -> dict[str, Floats]:
+    """Upper bounds of the columns by block, (T,)."""
+    one = np.ones(len(signals.load_kw))
+    return {
         "charge": home.charge_kw * one,
         "discharge": home.discharge_kw * one,
         "ev_charge": home.ev_charge_kw * signals.plugged,
@@ -140,15 +166,19 @@ def _programme(home: Home, signals: Signals, dt_h: float, final: float) -> Progr
         "short": np.inf * one,
         "over": np.inf * one,
     }
+
+
+def _entries(home: Home, dt_h: float, ticks: int) -> Columns:
+    """Matrix of the programme."""
+    one = np.ones(ticks)
     meter, battery, car, promise, end = (row * ticks + np.arange(ticks) for row in range(5))
     at = {name: i * ticks + np.arange(ticks) for i, name in enumerate(_BLOCKS)}
-    eff = home.one_way_eff
     entries = [
         *((meter, at[name], sign * one) for name, sign in _METER),
         (battery, at["energy"], one),
         (battery[1:], at["energy"][:-1], -one[1:]),
-        (battery, at["charge"], -eff * dt_h * one),
-        (battery, at["discharge"], dt_h / eff * one),
+        (battery, at["charge"], -home.one_way_eff * dt_h * one),
+        (battery, at["discharge"], dt_h / home.one_way_eff * one),
         (car, at["ev_energy"], one),
         (car[1:], at["ev_energy"][:-1], -one[1:]),
         (car, at["ev_charge"], -home.ev_charge_eff * dt_h * one),
@@ -161,21 +191,8 @@ def _programme(home: Home, signals: Signals, dt_h: float, final: float) -> Progr
         (end, at["over"], one),
         (end, at["ev_energy"], -one),
     ]
-    battery_balance = -home.standing_loss_kw * dt_h * one
-    battery_balance[0] += home.initial_kwh
-    car_balance = -signals.trip_kwh.copy()
-    car_balance[0] += home.ev_initial_kwh
-    least = signals.least_kwh - signals.trip_kwh
-    exact = np.concatenate((signals.load_kw, battery_balance, car_balance))
-    return Programme(
-        value=np.concatenate([value.get(name, none) for name in _BLOCKS]),
-        lower=np.concatenate([lower.get(name, none) for name in _BLOCKS]),
-        upper=np.concatenate([upper[name] for name in _BLOCKS]),
-        row_lower=np.concatenate((exact, least, -home.ev_target_kwh * one)),
-        row_upper=np.concatenate((exact, np.full(2 * ticks, np.inf))),
-        entries=_joined(entries),
-        integral=np.zeros(len(_BLOCKS) * ticks, dtype=np.bool_),
-    )
+    row, column, value = (np.concatenate(parts) for parts in zip(*entries, strict=True))
+    return Columns(row, column, value)
 
 
 # load = imports - exports + sun - what battery and car draw
@@ -183,9 +200,3 @@ _METER = (
     *(("imported", 1.0), ("exported", -1.0), ("solar", 1.0)),
     *(("charge", -1.0), ("discharge", 1.0), ("ev_charge", -1.0), ("ev_discharge", 1.0)),
 )
-
-
-def _joined(entries: list[tuple[Ints, Ints, Floats]]) -> Columns:
-    """Entries of all blocks in one sparse matrix."""
-    row, column, value = (np.concatenate(parts) for parts in zip(*entries, strict=True))
-    return Columns(row, column, value)

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from vpp_rl.evaluation.learner_speed import LearnerSpeed
     from vpp_rl.evaluation.speed import Speed
 
-ABOUT = """usage: vpp bench [--quick]
+ABOUT = """usage: vpp bench [--quick] [--device cuda]
 
 Print home-steps a second of physics and of the whole environment, eager and compiled, PPO against
 the same PPO on an environment that does nothing, memory, the share of the memory bandwidth that is
 reached, and the goals beside them. It takes some minutes, most of them in the compiler; --quick
 leaves out the million homes and counts fewer updates. A benchmark, not a test: run it on a quiet
-machine and compare ratios. OMP_NUM_THREADS sets the threads."""
+machine and compare ratios. OMP_NUM_THREADS sets the threads. --device moves the homes of the
+simulator to a GPU; PPO's learner stays on the processor and is left out there."""
 
 SIZES = ((1, 100), (64, 256), (256, 64), (1, 50_000), (1, 1_000_000))  # rows x homes
 QUICK_SIZES = SIZES[:-1]
@@ -31,15 +32,37 @@ def run(argv: Sequence[str]) -> int:
     if any(flag in argv for flag in ("-h", "--help")):
         print(ABOUT)
         return 0
-    if any(argument != "--quick" for argument in argv):
-        raise InputError("vpp bench knows --quick only.")
+    rest, device = [a for a in argv if a != "--quick"], "cpu"
+    if rest[:1] == ["--device"] and len(rest) == 2:
+        device = rest[1]
+    elif rest:
+        raise InputError("vpp bench knows --quick and --device cuda only.")
     from vpp_rl.cli.console import console
 
     out = console()
-    sizes, updates = (QUICK_SIZES, QUICK_UPDATES) if argv else (SIZES, UPDATES)
-    _simulator(out, sizes)
-    _learner(out, updates)
+    quick = "--quick" in argv
+    _simulator(out, QUICK_SIZES if quick else SIZES, _device(device))
+    if device == "cpu":
+        _learner(out, QUICK_UPDATES if quick else UPDATES)
     return 0
+
+
+def _device(name: str) -> str:
+    """Name of a device that torch has.
+
+    Raises:
+        InputError: It has none of that name.
+    """
+    import torch
+
+    from vpp_envs.errors import InputError
+
+    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+        raise InputError(
+            f"--device {name} is none that torch has here: choose cpu, or install torch's CUDA "
+            "build on a machine with an NVIDIA GPU."
+        )
+    return name
 
 
 def goal(what: str, rows: int, homes: int) -> float | None:
@@ -51,7 +74,7 @@ def goal(what: str, rows: int, homes: int) -> float | None:
     return None
 
 
-def _simulator(out: "Console", sizes: Sequence[tuple[int, int]]) -> None:
+def _simulator(out: "Console", sizes: Sequence[tuple[int, int]], device: str) -> None:
     """Measure and print physics and environment."""
     import torch
 
@@ -63,11 +86,11 @@ def _simulator(out: "Console", sizes: Sequence[tuple[int, int]]) -> None:
         for rows, homes in sizes:
             bar.update(task, note=f"{rows} x {homes:,} homes")
             speeds = {}
-            for speed in measure_simulator(rows, homes):
+            for speed in measure_simulator(rows, homes, device):
                 speeds[speed.what, speed.mode] = speed
                 bar.advance(task)
             measured.append((rows, homes, speeds))
-    bandwidth = bandwidth_gb_s()  # last, because its copy would be the peak of the memory
+    bandwidth = bandwidth_gb_s(device)  # last, because its copy would be the peak of the memory
     table = _table()
     for rows, homes, speeds in measured:
         for what in ("physics", "environment"):

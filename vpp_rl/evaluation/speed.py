@@ -59,16 +59,20 @@ def traffic(what: str) -> Traffic:
     return Traffic(8 * 4, 12 * 4 + 3 * 8)
 
 
-def bandwidth_gb_s() -> float:
-    """Memory bandwidth of a copy of 512 MiB, bytes read plus bytes written. [GB/s]"""
+def bandwidth_gb_s(device: str = "cpu") -> float:
+    """Memory bandwidth of a copy of 512 MiB, bytes read plus bytes written. [GB/s]
+
+    Args:
+        device: Whose memory.
+    """
     # Ones, because pages of zeros that nobody wrote are one page in the cache.
-    source = torch.ones(64 * 2**20, dtype=torch.float64)
+    source = torch.ones(64 * 2**20, dtype=torch.float64, device=device)
     target = torch.empty_like(source)
     seconds = _median_seconds(lambda: target.copy_(source), 1)
     return 2 * source.numel() * 8 / seconds / 1e9
 
 
-def measure_simulator(rows: int, homes: int) -> Iterator[Speed]:
+def measure_simulator(rows: int, homes: int, device: str = "cpu") -> Iterator[Speed]:
     """Measure physics and environment, eager and compiled, with as many threads as torch has.
 
     The rows of the environment are of different ages, so that the restarts of those that end are
@@ -77,6 +81,7 @@ def measure_simulator(rows: int, homes: int) -> Iterator[Speed]:
     Args:
         rows: Scenarios, B.
         homes: Homes, N.
+        device: Where the homes live.
     """
     spec = ScenarioSpec(
         market=MarketSpec(train_days=10), fleet=FleetSpec(homes=homes, duration_h=2.0)
@@ -85,7 +90,12 @@ def measure_simulator(rows: int, homes: int) -> Iterator[Speed]:
     block = min(40, max(1, 1_000_000 // count))
     for mode in ("eager", "compiled"):
         env = FleetVectorEnv(
-            spec, rows, compile=mode == "compiled", autoreset_mode="SameStep", stagger=True
+            spec,
+            rows,
+            compile=mode == "compiled",
+            autoreset_mode="SameStep",
+            stagger=True,
+            device=device,
         )
         env.reset(seed=0)
         for what, call in (("physics", _physics(env, mode)), ("environment", _whole_step(env))):
@@ -124,6 +134,8 @@ def _median_seconds(call: Callable[[], object], block: int) -> float:
     def calls() -> None:
         for _ in range(block):
             call()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()  # a GPU is only told what to do by a call
 
     return statistics.median(seconds_of(calls) for _ in range(SAMPLES)) / block
 

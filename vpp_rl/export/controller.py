@@ -242,10 +242,8 @@ class Controller(nn.Module):
             zero,
         )
         duration = duration_class(battery, agreement)
-        last: int = self.cohort_of_class.shape[0] - 1
-        cohort = self.cohort_of_class.index_select(
-            0, torch.where(duration < 0, torch.full_like(duration, last), duration)
-        )
+        known = self.cohort_of_class.index_select(0, duration.clamp(min=0))
+        cohort = torch.where(duration < 0, torch.full_like(duration, -1), known)
         cars = self.cars
         ev: EvFleet | None = None
         evs: EvMoment | None = None

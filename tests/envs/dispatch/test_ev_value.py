@@ -38,8 +38,8 @@ def half_hour(curve, stay, number):
 
 
 def leftover(prices, eff=EFF):
-    """What a kWh left over at the departure is worth: the mean of the cheapest third."""
-    return np.sort(prices)[: len(prices) // 3].mean() / eff
+    """What a kWh left over at the departure is worth: the mean of the cheapest eighth."""
+    return np.sort(prices)[: len(prices) // 8].mean() / eff
 
 
 def brute_force(prices, stay, eff, wear, discharges):

@@ -8,7 +8,7 @@ import torch
 
 from vpp_envs.forecast.exact import exact_forecast
 from vpp_envs.forecast.protocol import LEADS, NODE_WEIGHTS
-from vpp_envs.scenario import market_signals
+from vpp_envs.scenario_tables import market_signals
 from vpp_envs.signals.market import MarketSpec
 from vpp_envs.signals.synthetic.prices import (
     clock_rows,

@@ -8,7 +8,8 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.sampling import FleetSpec
-from vpp_envs.scenario import ScenarioSpec, build_scenario, market_signals
+from vpp_envs.scenario import ScenarioSpec, build_scenario
+from vpp_envs.scenario_tables import market_signals
 from vpp_envs.signals.market import MarketSpec
 from vpp_envs.signals.randomised import Randomisation, Variation, variation, varied, with_copies
 from vpp_envs.vector_env import FleetVectorEnv

@@ -8,7 +8,7 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_envs.forecast.naive import seasonal_decayed
-from vpp_envs.scenario import market_signals
+from vpp_envs.scenario_tables import market_signals
 from vpp_envs.signals.market import MarketSpec
 from vpp_envs.signals.recorded import (
     SPLITS,

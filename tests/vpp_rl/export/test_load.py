@@ -10,7 +10,7 @@ import torch
 from vpp_envs.devices.ev import EvParams, charged_kwh, reachable_kwh
 from vpp_envs.dispatch.envelope import battery_envelope, neutral
 from vpp_envs.errors import InputError
-from vpp_envs.scenario import signals_at
+from vpp_envs.scenario_tables import signals_at
 from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import step_site
 from vpp_envs.vector_env import FleetVectorEnv

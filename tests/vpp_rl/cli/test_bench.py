@@ -16,7 +16,7 @@ def measured(monkeypatch):
     """No clock: what would be measured is given; returns the sizes that were asked for."""
     asked = []
 
-    def simulator(rows, homes):
+    def simulator(rows, homes, device):
         asked.append((rows, homes))
         whole = replace(MEASURED, what="environment", million_home_steps=9.0)
         for measurement in (MEASURED, whole):
@@ -27,7 +27,7 @@ def measured(monkeypatch):
         done()
         return LearnerSpeed(ours=720.0, idle=1000.0)
 
-    monkeypatch.setattr(speed, "bandwidth_gb_s", lambda: 10.0)
+    monkeypatch.setattr(speed, "bandwidth_gb_s", lambda device: 10.0)
     monkeypatch.setattr(speed, "measure_simulator", simulator)
     monkeypatch.setattr(learner_speed, "measure_learner", learner)
     monkeypatch.setenv("COLUMNS", "80")
@@ -65,4 +65,9 @@ def test_quick_leaves_out_the_million_homes(measured, capsys):
 
 def test_another_flag_is_refused_with_a_sentence(capsys):
     assert main(["bench", "--fast"]) == 2
-    assert "vpp bench knows --quick only." in capsys.readouterr().err
+    assert "vpp bench knows --quick and --device cuda only." in capsys.readouterr().err
+
+
+def test_a_device_that_torch_lacks_is_refused_with_a_sentence(capsys):
+    assert main(["bench", "--device", "abacus"]) == 2
+    assert "--device abacus is none that torch has here" in capsys.readouterr().err

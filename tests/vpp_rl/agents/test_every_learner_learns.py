@@ -20,6 +20,7 @@ from vpp_rl.agents.analytic import AnalyticSettings
 from vpp_rl.agents.off_policy import SacSettings, Td3Settings, TqcSettings
 from vpp_rl.agents.ppo import PpoSettings
 from vpp_rl.agents.registry import learner
+from vpp_rl.agents.rllib import RllibSettings
 from vpp_rl.agents.trained import TrainedPolicy
 from vpp_rl.baselines.plan import plan_windows
 from vpp_rl.baselines.rules import Idle
@@ -39,6 +40,7 @@ SETTINGS = [
     SacSettings(),
     Td3Settings(),
     TqcSettings(),
+    RllibSettings(learning_rate=2e-3, log_std=-1.0, scenarios=32),
 ]
 
 

@@ -8,18 +8,23 @@ import pytest
 
 from vpp_rl.cli.study import results_page
 
-STUDIES = sorted((Path(__file__).resolve().parents[2] / "experiments").glob("*/results.csv"))
+ROOT = Path(__file__).resolve().parents[2]
+STUDIES = sorted((ROOT / "experiments").glob("**/results*.csv"))
 
 
-@pytest.mark.parametrize("file", STUDIES, ids=lambda path: path.parent.name)
+def name(path):
+    return str(path.relative_to(ROOT / "experiments").with_suffix(""))
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=name)
 def test_the_page_is_generated_from_the_results(file):
     frame = pd.read_csv(file)
     frame["start"] = pd.to_datetime(frame["start"]).dt.date
-    folder = Path("experiments") / file.parent.name
-    assert (file.parent / "results.md").read_text() == results_page(frame, folder)
+    folder = file.parent.relative_to(ROOT)
+    assert file.with_suffix(".md").read_text() == results_page(frame, folder)
 
 
-@pytest.mark.parametrize("file", STUDIES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("file", STUDIES, ids=name)
 def test_nobody_beats_the_bound_and_no_agreement_is_broken(file):
     frame = pd.read_csv(file)
     assert (frame.broken_agreements == 0).all()

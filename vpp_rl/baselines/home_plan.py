@@ -1,7 +1,6 @@
-"""The perfect-foresight bound of homes with cars as a policy: plans first, then played."""
+"""The perfect-foresight bound of homes with cars or tariffs: a plan for each, solved first."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,10 +10,9 @@ from vpp_envs.devices.ev import EvParams, floor_kwh
 from vpp_envs.fleet.agreement import EvAgreement
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.scenario import Scenario, ScenarioSpec
-from vpp_envs.simulator import SetPoints
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.baselines.home_lp import Home, Signals, solve_home
-from vpp_rl.policy import Scene
+from vpp_rl.baselines.plan import PerfectForesight
 from vpp_rl.rollout import Windows, inventory_value_per_kwh, window_env
 
 
@@ -23,29 +21,9 @@ def is_exact(scenario: Scenario) -> bool:
     return scenario.cars is None and scenario.export_per_kwh is None
 
 
-@dataclass
-class HomeForesight:
-    """Plays plans that knew every price, load, sunbeam and trip of their window."""
-
-    battery_kw: Tensor  # (T, B, N)
-    solar_kw: Tensor  # (T, B, N)
-    ev_kw: Tensor  # (T, B, N)
-    objective: Tensor  # an upper bound on the profit of any policy, (B,)
-    gap: Tensor  # none: the programmes are solved to the end, (B,)
-    name: str = "perfect foresight"
-    kind: str = "bound"
-    _played: int = 0
-
-    def act(self, scene: Scene) -> SetPoints:
-        """Play the next interval of the plans."""
-        tick = self._played % len(self.battery_kw)
-        self._played += 1
-        return SetPoints(self.battery_kw[tick], self.solar_kw[tick], self.ev_kw[tick])
-
-
 def plan_homes(
     spec: ScenarioSpec, windows: Windows, progress: Callable[[int, int], None] | None = None
-) -> HomeForesight:
+) -> PerfectForesight:
     """Solve the perfect-foresight programme of every home in every window.
 
     Args:
@@ -75,7 +53,8 @@ def plan_homes(
             )
             if progress is not None:
                 progress(row * homes + index + 1, rows * homes)
-    return HomeForesight(plans[0], plans[1], plans[2], objective, torch.zeros_like(objective))
+    # The programmes are solved to the end: their objective is the bound.
+    return PerfectForesight(plans[0], plans[1], objective, torch.zeros_like(objective), plans[2])
 
 
 def _home(fleet: Fleet, ev: EvFleet, index: int, battery_kwh: float, car_kwh: float) -> Home:

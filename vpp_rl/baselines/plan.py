@@ -23,6 +23,7 @@ class PerfectForesight:
     solar_kw: Tensor  # (T, B, N)
     objective: Tensor  # what the plans earn with the final store, (B,)
     gap: Tensor  # bound less objective, (B,)
+    ev_kw: Tensor | None = None  # (T, B, N); none: no home has a car
     name: str = "perfect foresight"
     kind: str = "bound"
     _played: int = 0
@@ -31,9 +32,11 @@ class PerfectForesight:
         """Play the next interval of the plans."""
         tick = self._played % len(self.battery_kw)
         self._played += 1
+        like = scene.moment.load_kw
         return SetPoints(
-            self.battery_kw[tick].to(scene.moment.load_kw),
-            self.solar_kw[tick].to(scene.moment.load_kw),
+            self.battery_kw[tick].to(like),
+            self.solar_kw[tick].to(like),
+            None if self.ev_kw is None else self.ev_kw[tick].to(like),
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vpp_rl.cli.study import results_page
+from vpp_rl.cli.study import read_study, results_page
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES = sorted((ROOT / "experiments").glob("**/results*.csv"))
@@ -21,7 +21,8 @@ def test_the_page_is_generated_from_the_results(file):
     frame = pd.read_csv(file)
     frame["start"] = pd.to_datetime(frame["start"]).dt.date
     folder = file.parent.relative_to(ROOT)
-    assert file.with_suffix(".md").read_text() == results_page(frame, folder)
+    currency = read_study(file.parent / "study.yaml").currency
+    assert file.with_suffix(".md").read_text() == results_page(frame, folder, currency)
 
 
 @pytest.mark.parametrize("file", STUDIES, ids=name)

@@ -50,7 +50,7 @@ def scored(monkeypatch):
     monkeypatch.setattr(
         evaluate, "evaluate", lambda runs, cfg: seen.append([str(run) for run in runs])
     )
-    monkeypatch.setattr(study, "_write", lambda folder, report, suffix: None)
+    monkeypatch.setattr(study, "_write", lambda folder, currency, report, suffix: None)
     return seen
 
 

@@ -89,6 +89,11 @@ def compose(
     return cfg
 
 
+def shipped_tariffs() -> dict[str, Path]:
+    """Tariffs that come with the package, by name."""
+    return {file.stem: file for file in sorted((config_dir() / "tariff").glob("*.yaml"))}
+
+
 def build(kind: str, values: Mapping[str, Any], into: type[T]) -> T:
     """Build a frozen dataclass from a plain mapping, by the annotations of its fields.
 

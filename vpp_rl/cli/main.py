@@ -6,6 +6,7 @@ Nothing heavy is imported here: ``vpp --help`` must answer before torch would ha
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from vpp_rl import __version__
@@ -66,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help", "help"):
-        print(_help())
+        with suppress(BrokenPipeError):  # `vpp --help | head`
+            print(_help(), flush=True)
         return 0
     if name in ("-V", "--version", "version"):
         print(f"vpp-rl {__version__}")

@@ -66,9 +66,10 @@ def tariff_file(name: str) -> Path:
         InputError: There is no example of this name, and it is no path either.
     """
     from vpp_envs.errors import InputError
+    from vpp_rl.configuration import shipped_tariffs
     from vpp_rl.suggestion import did_you_mean
 
-    path, examples = Path(name), _examples()
+    path, examples = Path(name), shipped_tariffs()
     if path.suffix or path.exists() or len(path.parts) > 1:
         return path
     if name not in examples:
@@ -79,19 +80,14 @@ def tariff_file(name: str) -> Path:
     return examples[name]
 
 
-def _examples() -> dict[str, Path]:
-    from vpp_rl.configuration import config_dir
-
-    return {file.stem: file for file in sorted((config_dir() / "tariff").glob("*.yaml"))}
-
-
 def _list(words: Sequence[str]) -> int:
     from vpp_envs.markets.tariff_file import read_tariff
     from vpp_rl.cli.console import console
     from vpp_rl.cli.words import read_words
+    from vpp_rl.configuration import shipped_tariffs
 
     read_words("tariff list", words, "", ())
-    examples = _examples()
+    examples = shipped_tariffs()
     width = max(map(len, examples))
     for name, file in examples.items():
         console().print(f"{name:{width}}  {read_tariff(file).name}")

@@ -35,8 +35,10 @@ has a line when it ends; the folder's sweep.csv has them all. Exit code 1: some 
 A budget in seconds ends where the load of the machine has it; for results that do not depend on
 that, give agent.iterations=N agent.seconds=1e9.
 
-Groups: agent = apg, ppo, sac, td3, tqc.  market = sa1, vic1, nsw1, qld1, ercot2023, ercot2024.
-        fleet = mixed, two_hour.  scenario = nem_arbitrage.
+Groups: agent = apg, ppo, sac, td3, tqc, rllib_ppo.
+        scenario = nem_arbitrage, ev_homes, solar_homes.  fleet = mixed, two_hour, ev, solar.
+        market = sa1, vic1, nsw1, qld1, ercot2023, ercot2024, nl, own (a price file of yours).
+fleet.table=FILE takes homes of your own, scenario.tariff=FILE a retail tariff.
 dispatch = value_curve (the policy bends a value curve), cohort_power.
 
 The run's folder holds the policy, the configuration, the learning curve and TensorBoard events,

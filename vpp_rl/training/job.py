@@ -9,7 +9,7 @@ from vpp_envs.fleet.sampling import FleetSpec
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
 from vpp_rl.agents.registry import learner
-from vpp_rl.configuration import build
+from vpp_rl.configuration import build, shipped_tariffs
 from vpp_rl.rollout import Windows
 from vpp_rl.training.compiler import toolchain
 from vpp_rl.training.settings import TrainingJob, TrainSettings
@@ -30,6 +30,10 @@ def scenario_from(cfg: Mapping[str, Any]) -> ScenarioSpec:
     values = _group(cfg, "scenario")
     values["market"] = _group(cfg, "market")
     values["fleet"] = _group(cfg, "fleet")
+    # By name where it is one that comes with the package; the world knows files only.
+    tariff = values.get("tariff")
+    if isinstance(tariff, str) and tariff in shipped_tariffs():
+        values["tariff"] = str(shipped_tariffs()[tariff])
     build("market", values["market"], MarketSpec)
     build("fleet", values["fleet"], FleetSpec)
     return build("scenario", values, ScenarioSpec)

@@ -46,6 +46,7 @@ EXAMPLE_TARIFF: dict[str, Any] = {
 }
 _CHUNK = 512  # rows at once: what a core's own cache holds
 _CAR_CHUNK = 64
+_NOON_SUN = 0.2  # of the rating: what a mean home may count on, chosen on simulated days
 _EVENING_LOAD = 1.4  # times a home's mean
 _CURVE_POINTS = 17  # fills of a water value
 
@@ -71,6 +72,12 @@ class Retailing(NamedTuple):
     def discharge_h(self) -> float:
         """How long a full battery covers a home in the evening, when it draws most. [h]"""
         return max(self.battery_kwh / (_EVENING_LOAD * self.load_kw), 0.5)
+
+    @property
+    def charge_h(self) -> float:
+        """How long left-over sun takes to fill a battery around noon. [h]"""
+        left_kw = max(_NOON_SUN * self.solar_kw - self.load_kw, 0.1)
+        return max(self.battery_kwh / left_kw, 0.5)
 
 
 def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
@@ -130,7 +137,10 @@ def tables_of(
             market.forecast.nodes_per_mwh,
         )
     curve = value_curves(
-        market.forecast, cohorts, storing, None if retail is None else retail.discharge_h
+        market.forecast,
+        cohorts,
+        storing,
+        None if retail is None else (retail.charge_h, retail.discharge_h),
     )
     return {
         "market": market,
@@ -194,7 +204,7 @@ def value_curves(
     forecast: PriceForecast,
     cohorts: tuple[Cohort, ...],
     storing_per_mwh: Tensor | None = None,
-    discharge_h: float | None = None,
+    charge_discharge_h: tuple[float, float] | None = None,
 ) -> Tensor:
     """Water value of each cohort for every issue, (I, C, F). [currency/kWh]
 
@@ -203,8 +213,8 @@ def value_curves(
         cohorts: Classes of batteries.
         storing_per_mwh: What storing costs, by lead and bin, where that is another price,
             (I, H, Q). [currency/MWh]
-        discharge_h: Usable energy over the power that earns the price, where that is less than
-            the battery's. [h]
+        charge_discharge_h: Usable energy over the powers that store and that earn the price, where
+            these are less than the battery's. [h]
     """
     parts = []
     for start in range(0, len(forecast.nodes_per_mwh) if cohorts else 0, _CHUNK):
@@ -223,7 +233,7 @@ def value_curves(
                         c.wear_per_kwh,
                         LEAD_H,
                         storing,
-                        discharge_h,
+                        *(charge_discharge_h or (None, None)),
                     )
                     for c in cohorts
                 ],

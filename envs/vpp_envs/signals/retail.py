@@ -80,7 +80,8 @@ def _by_lead(price: Tensor, issues: int) -> Tensor:
 def surplus_leads(solar_pu: Tensor, load_pu: Tensor, solar_kw: float, load_kw: float) -> Tensor:
     """Whether a mean home is expected to have sun left over, by issue and lead, (I, H) bool.
 
-    As it was at the same time of the day before: known at the issue.
+    As it was at the same time of the day before. An issue is made at the start of its half hour,
+    so the last lead, a day after that one, is told by the half hour before.
 
     Args:
         solar_pu: Solar output by archetype, (T, K). [per unit of rating]
@@ -93,4 +94,5 @@ def surplus_leads(solar_pu: Tensor, load_pu: Tensor, solar_kw: float, load_kw: f
     known = half_hours.reshape(-1, TICKS_PER_ISSUE).mean(-1) > 0
     # The first day has no day before it.
     before = torch.cat([torch.zeros(LEADS, dtype=torch.bool), known])
-    return before[1:].unfold(0, LEADS, 1)[: len(known)]
+    day_before = before[1:].unfold(0, LEADS, 1)[: len(known), :-1]
+    return torch.cat([day_before, before[LEADS - 1 : -1].unsqueeze(-1)], -1)

@@ -118,10 +118,12 @@ def tables_of(
     solar_pu = solar_table(climate, market.start_utc, ticks, weather_seed, SOLAR_ARCHETYPES)
     load_pu = load_table(market.zone, market.start_utc, ticks, weather_seed, LOAD_ARCHETYPES)
     solar_pu, load_pu = solar_pu.repeat(times, 1), load_pu.repeat(times, 1)
-    export_per_kwh, storing = None, None
+    export_per_kwh, storing, discharge_h = None, None, None
     if retail is not None:
-        behind = retail_signals(market, scenario_tariff(retail.tariff))
+        tariff = scenario_tariff(retail.tariff)
+        behind = retail_signals(market, tariff)
         market, export_per_kwh = behind.market, behind.export_per_kwh
+    if retail is not None and not tariff.one_price:
         left_over = surplus_leads(solar_pu, load_pu, retail.solar_kw, retail.load_kw)
         # Where sun is expected to be left over, storing it costs what its export would earn.
         storing = torch.where(
@@ -129,9 +131,8 @@ def tables_of(
             1000.0 * behind.export_leads_per_kwh.unsqueeze(-1),
             market.forecast.nodes_per_mwh,
         )
-    curve = value_curves(
-        market.forecast, cohorts, storing, None if retail is None else retail.discharge_h
-    )
+        discharge_h = retail.discharge_h
+    curve = value_curves(market.forecast, cohorts, storing, discharge_h)
     return {
         "market": market,
         "forecast": market.forecast,

@@ -96,7 +96,8 @@ def water_value(
     # Seventeen fills; a literal, because scripts read no globals.
     curve = middle * one_way_eff * torch.ones(17, dtype=middle.dtype, device=middle.device)
     up = one_way_eff * lead_h / duration_h
-    emptied_h = duration_h if discharge_h is None else discharge_h
+    # No home is emptied faster than its battery can.
+    emptied_h = duration_h if discharge_h is None else max(duration_h, discharge_h)
     down = -lead_h / (emptied_h * one_way_eff)
     nodes_per_kwh = _narrowed(nodes_per_kwh, weights)
     buying = nodes_per_kwh

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,13 +62,23 @@ def retail_signals(market: MarketSignals, tariff: Tariff) -> Retail:
             day_mean_per_mwh=day_mean,
             day_std_per_mwh=day_std,
             forecast=market.forecast._replace(nodes_per_mwh=import_nodes.to(nodes.dtype)),
-            price_scale=float(price.abs().median()),
+            price_scale=_typical_per_mwh(tariff, market.price_scale),
             model=None,
             factors=None,
         ),
         exports,
         export_leads.float(),
     )
+
+
+def _typical_per_mwh(tariff: Tariff, wholesale_per_mwh: float) -> float:
+    """Median |import price| over the weekdays of a year at a typical wholesale price.
+
+    The same in every split, so that what is seen means the same there.
+    """
+    fixed_per_mwh = 1000.0 * tariff.imports.per_kwh[:, 0]
+    price = tariff.imports.wholesale_factor * wholesale_per_mwh + fixed_per_mwh
+    return float(np.median(np.abs(price)))
 
 
 def _by_lead(price: Tensor, issues: int) -> Tensor:

@@ -109,7 +109,7 @@ def test_with_one_price_both_ways_it_is_a_wholesale_market(buy, sell, site, low,
 @given(st.floats(0.0, 0.6), st.floats(-6.0, 6.0))
 def test_a_home_feeds_in_from_its_store_only_where_export_pays(value, site):
     asked = power(value, site)
-    if 0.05 - WEAR <= value / EFF:
+    if value / EFF >= 0.05 - WEAR:
         assert asked >= min(-site, 0.0) - 1e-12
 
 

@@ -136,12 +136,13 @@ def inventory_value_per_kwh(scenario: Scenario) -> float:
 
     The market's typical price, the median |price| of its training days, after discharging
     losses: an accounting convention, the same for every policy and bound. Behind a tariff, whose
-    typical price is that of its dear hours, what buying it back costs in a cheap hour.
+    typical price is that of its dear hours, what buying it back costs in a cheap hour, or nothing
+    where that is below 0.
     [currency/kWh]
     """
     per_mwh = scenario.market.price_scale
     if scenario.export_per_kwh is not None:
-        per_mwh = float(scenario.market.price_per_mwh.quantile(0.1))
+        per_mwh = max(0.0, float(scenario.market.price_per_mwh.quantile(0.1)))
     return per_mwh / 1000.0 * float(0.9**0.5)
 
 

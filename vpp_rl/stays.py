@@ -56,11 +56,12 @@ def stay_costs(
 def _whole_stays(left: np.ndarray) -> list[tuple[int, int]]:
     """First tick and tick after the last of stays that begin and end, as declared, in a window."""
     stays = []
-    starts = np.flatnonzero((left[1:] > 0) & ((left[:-1] == 0) | (left[1:] > left[:-1]))) + 1
+    # A stay begins where what is left is not what it was, less one.
+    starts = np.flatnonzero((left[1:] > 0) & (left[1:] != left[:-1] - 1)) + 1
     for start in starts.tolist():
         end = start + int(left[start])
         # Whoever left early, or is still there, has no price of its own.
-        if end <= len(left) and left[end - 1] == 1:
+        if np.array_equal(left[start:end], np.arange(left[start], 0, -1)):
             stays.append((start, end))
     return stays
 

@@ -46,7 +46,6 @@ EXAMPLE_TARIFF: dict[str, Any] = {
 }
 _CHUNK = 512  # rows at once: what a core's own cache holds
 _CAR_CHUNK = 64
-_NOON_SUN = 0.2  # of the rating: what a mean home may count on, chosen on simulated days
 _EVENING_LOAD = 1.4  # times a home's mean
 _CURVE_POINTS = 17  # fills of a water value
 
@@ -72,12 +71,6 @@ class Retailing(NamedTuple):
     def discharge_h(self) -> float:
         """How long a full battery covers a home in the evening, when it draws most. [h]"""
         return max(self.battery_kwh / (_EVENING_LOAD * self.load_kw), 0.5)
-
-    @property
-    def charge_h(self) -> float:
-        """How long left-over sun takes to fill a battery around noon. [h]"""
-        left_kw = max(_NOON_SUN * self.solar_kw - self.load_kw, 0.1)
-        return max(self.battery_kwh / left_kw, 0.5)
 
 
 def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
@@ -125,10 +118,12 @@ def tables_of(
     solar_pu = solar_table(climate, market.start_utc, ticks, weather_seed, SOLAR_ARCHETYPES)
     load_pu = load_table(market.zone, market.start_utc, ticks, weather_seed, LOAD_ARCHETYPES)
     solar_pu, load_pu = solar_pu.repeat(times, 1), load_pu.repeat(times, 1)
-    export_per_kwh, storing = None, None
+    export_per_kwh, storing, discharge_h = None, None, None
     if retail is not None:
-        behind = retail_signals(market, scenario_tariff(retail.tariff))
+        tariff = scenario_tariff(retail.tariff)
+        behind = retail_signals(market, tariff)
         market, export_per_kwh = behind.market, behind.export_per_kwh
+    if retail is not None and not tariff.one_price:
         left_over = surplus_leads(solar_pu, load_pu, retail.solar_kw, retail.load_kw)
         # Where sun is expected to be left over, storing it costs what its export would earn.
         storing = torch.where(
@@ -136,12 +131,8 @@ def tables_of(
             1000.0 * behind.export_leads_per_kwh.unsqueeze(-1),
             market.forecast.nodes_per_mwh,
         )
-    curve = value_curves(
-        market.forecast,
-        cohorts,
-        storing,
-        None if retail is None else (retail.charge_h, retail.discharge_h),
-    )
+        discharge_h = retail.discharge_h
+    curve = value_curves(market.forecast, cohorts, storing, discharge_h)
     return {
         "market": market,
         "forecast": market.forecast,
@@ -204,7 +195,7 @@ def value_curves(
     forecast: PriceForecast,
     cohorts: tuple[Cohort, ...],
     storing_per_mwh: Tensor | None = None,
-    charge_discharge_h: tuple[float, float] | None = None,
+    discharge_h: float | None = None,
 ) -> Tensor:
     """Water value of each cohort for every issue, (I, C, F). [currency/kWh]
 
@@ -213,8 +204,8 @@ def value_curves(
         cohorts: Classes of batteries.
         storing_per_mwh: What storing costs, by lead and bin, where that is another price,
             (I, H, Q). [currency/MWh]
-        charge_discharge_h: Usable energy over the powers that store and that earn the price, where
-            these are less than the battery's. [h]
+        discharge_h: Usable energy over the power that earns the price, where that is less than
+            the battery's. [h]
     """
     parts = []
     for start in range(0, len(forecast.nodes_per_mwh) if cohorts else 0, _CHUNK):
@@ -233,7 +224,7 @@ def value_curves(
                         c.wear_per_kwh,
                         LEAD_H,
                         storing,
-                        *(charge_discharge_h or (None, None)),
+                        discharge_h,
                     )
                     for c in cohorts
                 ],

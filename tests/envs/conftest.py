@@ -35,6 +35,12 @@ def car_spec(small_spec: ScenarioSpec) -> ScenarioSpec:
 
 
 @pytest.fixture(scope="session")
+def tariff_spec(car_spec: ScenarioSpec) -> ScenarioSpec:
+    """The same homes, all with sun, behind the tariff of the example."""
+    return replace(car_spec, fleet=replace(car_spec.fleet, solar_share=1.0), tariff="example")
+
+
+@pytest.fixture(scope="session")
 def car_home() -> Callable[..., EvFleet]:
     """One home with one car, float64: a function of what is special about it."""
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from vpp_envs.fleet.sampling import FleetSpec
@@ -13,3 +15,17 @@ def day_spec() -> ScenarioSpec:
         fleet=FleetSpec(homes=8, seed=3),
         episode_days=1,
     )
+
+
+@pytest.fixture(scope="session")
+def car_days(day_spec: ScenarioSpec) -> ScenarioSpec:
+    """Four homes with a car each, of both classes, and nothing else."""
+    fleet = FleetSpec(homes=4, seed=5, battery_share=0.0, solar_share=0.0, ev_share=1.0)
+    return replace(day_spec, name="ev_homes", fleet=fleet)
+
+
+@pytest.fixture(scope="session")
+def tariff_days(day_spec: ScenarioSpec) -> ScenarioSpec:
+    """Six homes with sun behind the tariff of the example, some with a battery, some a car."""
+    fleet = FleetSpec(homes=6, seed=5, battery_share=0.7, solar_share=1.0, ev_share=0.6)
+    return replace(day_spec, name="solar_homes", fleet=fleet, tariff="example")

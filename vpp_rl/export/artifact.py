@@ -45,9 +45,17 @@ def controller_of(folder: Path) -> tuple[Controller, PolicyFacts]:
     """Assemble the controller of a run, in process.
 
     Raises:
-        InputError: The run is damaged, or its dispatch mode fits one fleet only.
+        InputError: The run is damaged, its dispatch mode fits one fleet only, or its homes stand
+            behind a tariff.
     """
     network, facts = load_policy(folder)
+    # What names the second price: runs whose configuration is gone tell it too.
+    if "price/export" in facts.observation_names:
+        raise InputError(
+            f"{folder}: scenario '{facts.scenario}' has a tariff, and exported controllers do not "
+            "know the second price that it pays for export yet; expected a run on a wholesale "
+            "market: train with scenario.tariff=null to export."
+        )
     return (
         Controller(
             network.float(),

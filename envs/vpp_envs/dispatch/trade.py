@@ -37,42 +37,38 @@ def traded_kw(
         AC power, charging positive, (..., N). [kW]
     """
     alone_kw = neutral(low_kw, high_kw)
-    spread = moment.export_per_kwh
-    if spread is None:
-        return _towards(buy_gain, sell_gain, alone_kw, low_kw, high_kw, moment, temperature)
-    # The steps in between: all the sun that is left over, and all that the home needs.
+    export = moment.export_per_kwh
+    if export is None:
+        buys, sells = _shares(buy_gain, sell_gain, moment, temperature)
+        if temperature is None:
+            return torch.where(buys > 0.0, high_kw, torch.where(sells > 0.0, low_kw, alone_kw))
+        return alone_kw + buys * (high_kw - alone_kw) + sells * (low_kw - alone_kw)
+    # The steps in between: all the sun that is left over, and all that the home needs. At any
+    # time a home has one of the two, and its first kWh is worth the price on that side.
     stored_kw = torch.minimum(high_kw, torch.maximum(alone_kw, -site_kw))
     covered_kw = torch.maximum(low_kw, torch.minimum(alone_kw, -site_kw.clamp(min=0.0)))
-    less = moment.price_per_kwh - spread
-    near_kw = _towards(
-        buy_gain + less, sell_gain, alone_kw, covered_kw, stored_kw, moment, temperature
+    less = moment.price_per_kwh - export
+    first = torch.where(site_kw < 0.0, less, torch.zeros_like(less))
+    buys, sells = _shares(buy_gain + first, sell_gain - first, moment, temperature)
+    buys_on, sells_on = _shares(buy_gain, sell_gain - less, moment, temperature)
+    power_kw = (
+        alone_kw
+        + buys * (stored_kw - alone_kw)
+        + sells * (covered_kw - alone_kw)
+        + torch.minimum(buys, buys_on) * (high_kw - stored_kw)
+        + torch.minimum(sells, sells_on) * (low_kw - covered_kw)
     )
-    far_kw = _towards(
-        buy_gain,
-        sell_gain - less,
-        torch.zeros_like(alone_kw),
-        low_kw - covered_kw,
-        high_kw - stored_kw,
-        moment,
-        temperature,
-    )
-    return torch.minimum(torch.maximum(near_kw + far_kw, low_kw), high_kw)
+    return torch.minimum(torch.maximum(power_kw, low_kw), high_kw)
 
 
-def _towards(
-    buy_gain: Tensor,
-    sell_gain: Tensor,
-    rest_kw: Tensor,
-    low_kw: Tensor,
-    high_kw: Tensor,
-    moment: Moment,
-    temperature: Tensor | None,
-) -> Tensor:
-    """Power at the edge that gains, or at rest; between them while decisions are smooth."""
+def _shares(
+    buy_gain: Tensor, sell_gain: Tensor, moment: Moment, temperature: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Whether to buy and whether to sell, 1 or 0; between them while decisions are smooth."""
     if temperature is None:
         buys = (buy_gain > 0.0) & (buy_gain >= sell_gain)
-        return torch.where(buys, high_kw, torch.where(sell_gain > 0.0, low_kw, rest_kw))
+        sells = (sell_gain > 0.0) & ~buys
+        return buys.to(buy_gain.dtype), sells.to(buy_gain.dtype)
     width = temperature * (0.13 + moment.price_per_kwh.abs())
     buy, sell = torch.sigmoid(buy_gain / width), torch.sigmoid(sell_gain / width)
-    buy, sell = buy * (1.0 - sell), sell * (1.0 - buy)
-    return rest_kw + buy * (high_kw - rest_kw) + sell * (low_kw - rest_kw)
+    return buy * (1.0 - sell), sell * (1.0 - buy)

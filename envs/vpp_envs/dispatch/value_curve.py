@@ -156,15 +156,23 @@ def usable_fill(energy_kwh: Tensor, fleet: Fleet) -> Tensor:
 
 
 def _curtailed(moment: Moment, below_per_kwh: Tensor, temperature: Tensor | None) -> Tensor:
-    """Solar output when what is exported is switched off below a price, (..., N). [kW]"""
-    price, least_kw = moment.price_per_kwh, torch.zeros_like(moment.load_kw)
-    exported = moment.export_per_kwh
-    if exported is not None:
-        # Behind a tariff the home's own use of the sun is worth the price of import.
-        price, least_kw = exported, torch.minimum(moment.load_kw, moment.solar_available_kw)
-    gain = price - below_per_kwh
-    if temperature is not None:
-        share = torch.sigmoid(gain / (temperature * (0.13 + price.abs())))
-    else:
-        share = (gain >= 0.0).to(moment.solar_available_kw.dtype)
-    return least_kw + share * (moment.solar_available_kw - least_kw)
+    """Solar output when what is worth less than a price is switched off, (..., N). [kW]"""
+    available_kw = moment.solar_available_kw
+    own = _kept(moment.price_per_kwh, below_per_kwh, available_kw, temperature)
+    export = moment.export_per_kwh
+    if export is None:
+        return own * available_kw
+    # Behind a tariff the home's own use of the sun is worth the price of import.
+    used_kw = torch.minimum(moment.load_kw, available_kw)
+    left_over = _kept(export, below_per_kwh, available_kw, temperature)
+    return own * used_kw + left_over * (available_kw - used_kw)
+
+
+def _kept(
+    price_per_kwh: Tensor, below_per_kwh: Tensor, like: Tensor, temperature: Tensor | None
+) -> Tensor:
+    """Share of the sun that is worth its price, (..., 1): 1 or 0, between them while smooth."""
+    gain = price_per_kwh - below_per_kwh
+    if temperature is None:
+        return (gain >= 0.0).to(like.dtype)
+    return torch.sigmoid(gain / (temperature * (0.13 + price_per_kwh.abs())))

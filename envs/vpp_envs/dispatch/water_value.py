@@ -66,7 +66,6 @@ def water_value(
     wear_per_kwh: float,
     lead_h: float,
     buy_nodes_per_kwh: Tensor | None = None,
-    charge_h: float | None = None,
     discharge_h: float | None = None,
 ) -> Tensor:
     """Tabulate the marginal value of stored energy at the end of the current half hour.
@@ -86,8 +85,6 @@ def water_value(
         wear_per_kwh: Cost of wear per kWh discharged, AC. [currency/kWh]
         lead_h: Length of a lead. [h]
         buy_nodes_per_kwh: What a kWh costs to store, likewise, where that is another price.
-        charge_h: Usable energy over the power that is stored, where that is less than the battery's:
-            behind a tariff, the sun that is left over. [h]
         discharge_h: Usable energy over the power that earns the price, where that is less than the
             battery's: behind a tariff, the home's own load. [h]
 
@@ -98,17 +95,14 @@ def water_value(
     middle = nodes_per_kwh[..., nodes_per_kwh.shape[-1] // 2 - 1].mean(-1, keepdim=True)
     # Seventeen fills; a literal, because scripts read no globals.
     curve = middle * one_way_eff * torch.ones(17, dtype=middle.dtype, device=middle.device)
-    filled_h = duration_h if charge_h is None else charge_h
-    up = one_way_eff * lead_h / filled_h
-    emptied_h = duration_h if discharge_h is None else discharge_h
+    up = one_way_eff * lead_h / duration_h
+    # No home is emptied faster than its battery can.
+    emptied_h = duration_h if discharge_h is None else max(duration_h, discharge_h)
     down = -lead_h / (emptied_h * one_way_eff)
     nodes_per_kwh = _narrowed(nodes_per_kwh, weights)
     buying = nodes_per_kwh
-    kept = 1.0
     if buy_nodes_per_kwh is not None:
         buying = _narrowed(buy_nodes_per_kwh, weights)
-        # A tariff has one price for hours: what is held for later in them may find no need then.
-        kept = 0.995
     for back in range(nodes_per_kwh.shape[-2]):
         lead = nodes_per_kwh.shape[-2] - 1 - back
         price = nodes_per_kwh[..., lead, :].unsqueeze(-2)
@@ -119,7 +113,7 @@ def water_value(
             shifted(curve, up, -1e9).unsqueeze(-1),
             shifted(curve, down, 1e9).unsqueeze(-1),
         )
-        curve = kept * (after * weights).sum(-1)
+        curve = (after * weights).sum(-1)
     return levelled(curve, 0.75 * up)
 
 

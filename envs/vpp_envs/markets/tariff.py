@@ -61,6 +61,14 @@ class Tariff:
         """Whether a price depends on the wholesale market."""
         return bool(self.imports.wholesale_factor or self.exports.wholesale_factor)
 
+    @property
+    def one_price(self) -> bool:
+        """Whether energy is always worth the same in both directions, as on a wholesale market."""
+        imports, exports = self.imports, self.exports
+        return imports.wholesale_factor == exports.wholesale_factor and bool(
+            np.array_equal(imports.per_kwh, exports.per_kwh)
+        )
+
 
 def tariff_prices(
     tariff: Tariff,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,13 +62,23 @@ def retail_signals(market: MarketSignals, tariff: Tariff) -> Retail:
             day_mean_per_mwh=day_mean,
             day_std_per_mwh=day_std,
             forecast=market.forecast._replace(nodes_per_mwh=import_nodes.to(nodes.dtype)),
-            price_scale=float(price.abs().median()),
+            price_scale=_typical_per_mwh(tariff, market.price_scale),
             model=None,
             factors=None,
         ),
         exports,
         export_leads.float(),
     )
+
+
+def _typical_per_mwh(tariff: Tariff, wholesale_per_mwh: float) -> float:
+    """Median |import price| over the weekdays of a year at a typical wholesale price.
+
+    The same in every split, so that what is seen means the same there.
+    """
+    fixed_per_mwh = 1000.0 * tariff.imports.per_kwh[:, 0]
+    price = tariff.imports.wholesale_factor * wholesale_per_mwh + fixed_per_mwh
+    return float(np.median(np.abs(price)))
 
 
 def _by_lead(price: Tensor, issues: int) -> Tensor:
@@ -80,7 +91,8 @@ def _by_lead(price: Tensor, issues: int) -> Tensor:
 def surplus_leads(solar_pu: Tensor, load_pu: Tensor, solar_kw: float, load_kw: float) -> Tensor:
     """Whether a mean home is expected to have sun left over, by issue and lead, (I, H) bool.
 
-    As it was at the same time of the day before: known at the issue.
+    As it was at the same time of the day before. An issue is made at the start of its half hour,
+    so the last lead, a day after that one, is told by the half hour before.
 
     Args:
         solar_pu: Solar output by archetype, (T, K). [per unit of rating]
@@ -93,4 +105,5 @@ def surplus_leads(solar_pu: Tensor, load_pu: Tensor, solar_kw: float, load_kw: f
     known = half_hours.reshape(-1, TICKS_PER_ISSUE).mean(-1) > 0
     # The first day has no day before it.
     before = torch.cat([torch.zeros(LEADS, dtype=torch.bool), known])
-    return before[1:].unfold(0, LEADS, 1)[: len(known)]
+    day_before = before[1:].unfold(0, LEADS, 1)[: len(known), :-1]
+    return torch.cat([day_before, before[LEADS - 1 : -1].unsqueeze(-1)], -1)

@@ -168,3 +168,65 @@ def test_fill_counts_from_the_reserve_to_the_top():
     homes = fleet(4)
     fill = usable_fill(tensor(0.0, 2.0, 6.0, 10.0), homes)
     assert fill.tolist() == [0.0, 0.0, 0.5, 1.0]
+
+
+def behind_a_tariff(price=0.40, export=0.05, **more):
+    return moment(price, **more)._replace(export_per_kwh=tensor([export]))
+
+
+@pytest.mark.parametrize(
+    ("load", "sun", "asked"),
+    [(1.0, 3.0, 2.0), (1.0, 8.0, 5.0), (1.0, 0.0, -1.0), (9.0, 0.0, -5.0), (2.0, 2.0, 0.0)],
+)
+def test_behind_a_tariff_a_home_stores_its_own_sun_and_covers_its_own_need(load, sun, asked):
+    """Half a fill is worth 0.20: more than export pays, less than import costs."""
+    now = behind_a_tariff(load=load, solar=sun)
+    served = value_curve(torch.zeros(1, 5, dtype=torch.float64), now, fleet(), DT_H)
+    assert served.battery_kw.item() == pytest.approx(asked)
+    assert served.solar_output_kw.item() == sun
+
+
+@pytest.mark.parametrize(("export", "asked"), [(0.26, -1.0), (0.27, -5.0)])
+def test_it_gives_more_than_the_home_needs_only_where_export_pays_for_it(export, asked):
+    """Sold at half a fill above 0.20 / 0.9 + 0.04 = 0.262."""
+    now = behind_a_tariff(export=export, solar=0.0)
+    served = value_curve(torch.zeros(1, 5, dtype=torch.float64), now, fleet(), DT_H)
+    assert served.battery_kw.item() == pytest.approx(asked)
+
+
+@given(
+    st.lists(st.floats(-1, 1), min_size=5, max_size=5),
+    st.floats(-0.3, 0.8),
+    st.floats(0.0, 6.0),
+    st.floats(0.0, 6.0),
+    st.sampled_from([None, 0.1]),
+)
+def test_one_price_both_ways_is_a_wholesale_market_to_the_value_curve(
+    action, price, load, sun, temperature
+):
+    bent = tensor(action)
+    served = [
+        value_curve(bent, now, fleet(), DT_H, temperature)
+        for now in (
+            moment(price, load=load, solar=sun),
+            behind_a_tariff(price, price, load=load, solar=sun),
+        )
+    ]
+    for wholesale, retail in zip(*(s[:2] for s in served), strict=True):
+        torch.testing.assert_close(retail, wholesale, rtol=0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("price", "export", "kept"),
+    [
+        (0.40, 0.05, 3.0),
+        (0.40, 0.0, 3.0),
+        # What is left over costs to feed in; the home's own use does not.
+        (0.40, -0.01, 1.0),
+        (-0.01, -0.01, 0.0),
+    ],
+)
+def test_behind_a_tariff_the_sun_that_the_home_uses_itself_is_worth_its_import(price, export, kept):
+    now = behind_a_tariff(price, export, energy=10.0, curve=((0.0, 0.0, 0.0),))
+    served = value_curve(torch.zeros(1, 5, dtype=torch.float64), now, fleet(), DT_H)
+    assert served.solar_output_kw.item() == pytest.approx(kept)

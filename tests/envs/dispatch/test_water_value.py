@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import vpp_envs.dispatch.water_value as water_value_module
 from vpp_envs.dispatch.water_value import levelled, marginal_after_trade, shifted, water_value
 
 EFF, WEAR = 0.9**0.5, 0.04
@@ -100,15 +101,16 @@ def test_a_curve_falls_with_fill_and_stays_between_the_extreme_prices(prices, sp
     assert curve.min().item() >= least - 1e-5
 
 
-def best_by_enumeration(prices, hours, typical, cells):
+def best_by_enumeration(prices, hours, typical, cells, buying=None, emptied=None):
     """Value of each fill by dynamic programming over every move, per unit of usable energy."""
+    buying = prices if buying is None else buying
     fill = np.linspace(0.0, 1.0, cells + 1)
     value = typical * fill
-    up, down = EFF * 0.5 / hours, 0.5 / (hours * EFF)
-    for price in reversed(prices):
+    up, down = EFF * 0.5 / hours, 0.5 / ((emptied or hours) * EFF)
+    for price, cost_per_kwh in zip(reversed(prices), reversed(buying), strict=True):
         gain = np.full((cells + 1, cells + 1), -np.inf)  # from, to
         change = fill[None, :] - fill[:, None]
-        cost = np.where(change > 0, change / EFF * price, change * EFF * (price - WEAR))
+        cost = np.where(change > 0, change / EFF * cost_per_kwh, change * EFF * (price - WEAR))
         allowed = (change <= up + 1e-9) & (change >= -down - 1e-9)
         gain[allowed] = (value[None, :] - cost)[allowed]
         value = gain.max(1)
@@ -130,3 +132,38 @@ def test_the_curve_is_the_slope_of_the_best_that_can_be_earned(hours):
     blur = (slope.max() - slope.min()) * 0.75 * EFF * 0.5 / hours / 4
     assert ours[-1] == pytest.approx(total, rel=0.02)
     assert np.abs(ours - (worth - worth[0])).max() < 1.1 * blur + 0.01 * total
+
+
+PRICES = [0.30, 0.05, 0.02, 0.09, 0.25, 0.60, 0.40, 0.15, 0.30, 0.12, 0.50, 0.20]
+SUN = [0.30, 0.0, 0.0, 0.0, 0.25, 0.60, 0.40, 0.15, 0.30, 0.12, 0.50, 0.20]
+
+
+@pytest.mark.parametrize(("hours", "emptied"), [(1.0, 1.0), (2.0, 2.0), (2.0, 6.0), (1.0, 4.5)])
+def test_with_two_prices_it_is_the_slope_of_the_best_too(hours, emptied, monkeypatch):
+    """Sun left over is stored for nothing, and the home's own load empties the battery.
+
+    Before it is levelled, which moves value between fills the more the slower a store is emptied.
+    """
+    monkeypatch.setattr(water_value_module, "levelled", lambda curve, half_width: curve)
+    typical = sum(PRICES) / len(PRICES) * EFF
+    two = nodes(SUN), emptied
+    curve = water_value(nodes(PRICES), WEIGHTS, hours, EFF, WEAR, 0.5, *two).double().numpy()
+    value = best_by_enumeration(PRICES, hours, typical, 640, SUN, emptied)
+    worth = np.interp(np.linspace(0.0, 1.0, 17), np.linspace(0.0, 1.0, 641), value)
+    ours = np.concatenate([[0.0], np.cumsum((curve[1:] + curve[:-1]) / 2 / 16)])
+    # Sixteen cells miss half a cell of a step.
+    assert np.abs(ours - (worth - worth[0])).max() < curve.max() / 32
+
+
+def test_the_same_price_for_storing_is_one_price():
+    prices = 0.1 + 0.05 * torch.randn(48, 11).sort(-1).values
+    one = water_value(prices, WEIGHTS, 2.0, EFF, WEAR, 0.5)
+    assert torch.equal(water_value(prices, WEIGHTS, 2.0, EFF, WEAR, 0.5, prices, 2.0), one)
+
+
+def test_no_home_empties_a_battery_faster_than_the_battery_can():
+    prices = nodes(PRICES)
+    least = water_value(prices, WEIGHTS, 4.0, EFF, WEAR, 0.5)
+    assert torch.equal(water_value(prices, WEIGHTS, 4.0, EFF, WEAR, 0.5, None, 1.0), least)
+    slower = water_value(prices, WEIGHTS, 4.0, EFF, WEAR, 0.5, None, 12.0)
+    assert not torch.equal(slower, least)

@@ -1,5 +1,6 @@
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
@@ -164,6 +165,19 @@ def test_a_policy_with_an_action_a_home_cannot_be_exported(make_run, tmp_path):
     make_run(tmp_path / "run", "per_device")
     with pytest.raises(InputError, match=r"per_device.*cannot be exported"):
         export_run(tmp_path / "run", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_policy_of_homes_behind_a_tariff_cannot_be_exported(make_run, with_cars, tmp_path):
+    spec = replace(with_cars, name="solar_homes", tariff="example")
+    make_run(tmp_path / "run", "value_curve", spec=spec)
+    with pytest.raises(InputError) as refused:
+        export_run(tmp_path / "run", tmp_path / "out")
+    assert str(refused.value) == (
+        f"{tmp_path / 'run'}: scenario 'solar_homes' has a tariff, and exported controllers do "
+        "not know the second price that it pays for export yet; expected a run on a wholesale "
+        "market: train with scenario.tariff=null to export."
+    )
     assert not (tmp_path / "out").exists()
 
 

@@ -1,0 +1,113 @@
+"""The perfect-foresight bound of homes with cars or tariffs: nobody earns more."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from vpp_envs.scenario import build_scenario
+from vpp_envs.simulator import SetPoints
+from vpp_rl.baselines.charging import CheapestSlots, Latest, OffPeak, Together
+from vpp_rl.baselines.home_plan import is_exact, plan_homes
+from vpp_rl.baselines.plan import plan_windows
+from vpp_rl.baselines.rules import CurtailOnly, Idle, SelfConsumption
+from vpp_rl.baselines.value_curve import StochasticValueCurve
+from vpp_rl.rollout import Windows, play
+
+WINDOWS = Windows("test", window_days=1, most=4)
+
+
+@dataclass(frozen=True)
+class Random:
+    """Whatever comes to mind, within or beyond what a home can do."""
+
+    name: str = "random"
+    kind: str = "rule"
+
+    def act(self, scene):
+        draw = torch.Generator().manual_seed(int(scene.tick[0]))
+        battery, sun, car = (
+            torch.rand(scene.moment.load_kw.shape, generator=draw, dtype=torch.float64)
+            for _ in range(3)
+        )
+        available = scene.moment.solar_available_kw
+        return SetPoints(12.0 * battery - 6.0, available * (sun > 0.1), 24.0 * car - 12.0)
+
+
+EVERYBODY = (
+    Idle(),
+    Random(),
+    CurtailOnly(),
+    SelfConsumption(),
+    StochasticValueCurve(),
+    Latest(),
+    OffPeak(),
+    CheapestSlots(),
+    Together(SelfConsumption(), CheapestSlots()),
+)
+
+
+@pytest.fixture(scope="module", params=["car_days", "tariff_days"])
+def planned(request):
+    """A scenario and its bound."""
+    spec = request.getfixturevalue(request.param)
+    return spec, plan_homes(spec, WINDOWS)
+
+
+@pytest.mark.parametrize("policy", EVERYBODY, ids=lambda policy: policy.name)
+def test_nobody_earns_more_than_the_bound(planned, policy):
+    spec, bound = planned
+    frame, _ = play(policy, spec, WINDOWS)
+    assert bool((frame.profit.to_numpy() <= bound.objective.numpy() + 1e-6).all())
+
+
+def test_the_bound_is_not_far_from_what_its_plans_earn(planned):
+    """It relaxes least currents and the tail near full, and little else."""
+    spec, bound = planned
+    frame, _ = play(bound, spec, WINDOWS)
+    idle, _ = play(Idle(), spec, WINDOWS)
+    profit, objective = frame.profit.sum(), float(bound.objective.sum())
+    assert profit <= objective + 1e-6
+    assert objective - profit <= 0.15 * (objective - float(idle.profit.sum()))
+
+
+def test_the_bound_holds_for_windows_that_cars_cross_the_midnights_of(car_days):
+    windows = Windows("test", window_days=2)
+    bound = plan_homes(car_days, windows)
+    for policy in (StochasticValueCurve(), Random()):
+        frame, _ = play(policy, car_days, windows)
+        assert bool((frame.profit.to_numpy() <= bound.objective.numpy() + 1e-6).all())
+
+
+def test_without_cars_and_tariffs_it_is_the_exact_bound_or_just_above(day_spec):
+    spec = replace(day_spec, fleet=replace(day_spec.fleet, homes=4))
+    windows = replace(WINDOWS, most=2)
+    exact, relaxed = plan_windows(spec, windows), plan_homes(spec, windows)
+    least = exact.objective.numpy()
+    assert bool((relaxed.objective.numpy() >= least - 1e-6).all())
+    np.testing.assert_allclose(relaxed.objective.numpy(), least, rtol=0.01)
+    assert not relaxed.gap.any()
+
+
+def test_two_prices_and_no_car_are_planned_to_the_cent(tariff_days):
+    """The programme of a battery behind a tariff relaxes nothing: its plan earns the bound."""
+    spec = replace(tariff_days, fleet=replace(tariff_days.fleet, ev_share=0.0))
+    bound = plan_homes(spec, WINDOWS)
+    frame, _ = play(bound, spec, WINDOWS)
+    np.testing.assert_allclose(frame.profit, bound.objective.numpy(), atol=1e-4)
+
+
+def test_only_batteries_at_one_price_are_planned_exactly(day_spec, car_days, tariff_days):
+    no_cars = replace(tariff_days, fleet=replace(tariff_days.fleet, ev_share=0.0))
+    found = [
+        is_exact(build_scenario(spec, "test"))
+        for spec in (day_spec, car_days, tariff_days, no_cars)
+    ]
+    assert found == [True, False, False, False]
+
+
+def test_progress_is_told_home_by_home(car_days):
+    told = []
+    plan_homes(car_days, replace(WINDOWS, most=1), lambda done, of: told.append((done, of)))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]

@@ -1,6 +1,8 @@
 """What every test shares: one torch thread, fixed seeds, and the folder of real data."""
 
+import contextlib
 import random
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -16,6 +18,12 @@ torch.set_num_threads(1)
 # The same examples on every run and machine: a failure in CI is a failure here.
 hypothesis.settings.register_profile("vpp", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("vpp")
+
+
+# absl, which RLlib imports, keeps the stderr that it first sees and closes it when Hydra sets up
+# its logging: let that be the process's own, not the file in which pytest captures a test's output.
+with contextlib.suppress(ImportError), contextlib.redirect_stderr(sys.__stderr__):
+    import absl.logging  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

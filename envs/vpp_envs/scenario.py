@@ -19,6 +19,7 @@ from vpp_envs.forecast.protocol import PriceForecast
 from vpp_envs.observation import feature_names
 from vpp_envs.scenario_tables import Cars, cars_of, retailing, tables_of
 from vpp_envs.signals.market import MarketSignals, MarketSpec
+from vpp_envs.signals.measured import measured_loads
 from vpp_envs.signals.randomised import Randomisation
 
 SPLITS = ("train", "validation", "test")
@@ -38,6 +39,7 @@ class ScenarioSpec:
     weather_seed: int = 0
     # File of a retail tariff behind which the homes stand, or "example"; none: the market's price.
     tariff: str | None = None
+    loads: str | None = None  # file of measured homes whose loads the homes have; none: simulated
     randomisation: Randomisation = field(default_factory=Randomisation)  # of the training days
 
     def __post_init__(self) -> None:
@@ -109,7 +111,7 @@ class Scenario:
     start_ticks: Tensor  # first ticks of the days of this split, (D,) int64
     cars: Cars | None = None  # none: no home has one
     export_per_kwh: Tensor | None = None  # (T,) float64; none: the market's price
-    fleet_lines: tuple[str, ...] = ()  # how the homes of a table are split, for people
+    fleet_lines: tuple[str, ...] = ()  # where homes and loads of files come from, for people
 
     @property
     def dt_h(self) -> float:
@@ -199,6 +201,11 @@ def _build_scenario(
     randomisation = spec.randomisation if split == "train" else Randomisation()
     tables = tables_of(spec.market, split, cohorts, spec.weather_seed, retail, randomisation)
     days = _start_ticks(tables["market"], spec)
+    lines = table_lines(spec.fleet, spec.unseen_homes) if spec.fleet.table else ()
+    if spec.loads is not None:
+        measured = measured_loads(spec.loads, tables["market"])
+        tables, lines = {**tables, "load_pu": measured.load_pu}, (*lines, *measured.lines)
+        fleet = fleet._replace(load_archetype=fleet.load_archetype % measured.load_pu.shape[-1])
     cars = None
     if fleet.ev is not None:
         classes = tuple(EV_COHORTS[i] for i in cars_present)
@@ -210,7 +217,7 @@ def _build_scenario(
         fleet=fleet,
         start_ticks=days,
         cars=cars,
-        fleet_lines=table_lines(spec.fleet, spec.unseen_homes) if spec.fleet.table else (),
+        fleet_lines=lines,
         **tables,
     )
 

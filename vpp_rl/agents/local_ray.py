@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 
 _ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # else a token is kept in the home directory; loopback needs none
@@ -32,6 +34,8 @@ def start_ray(workers: int) -> bool:
     if ray.is_initialized():
         return False
     ray_constants.ENABLE_RAY_CLUSTER = False  # for this process, if it imported Ray before
+    # Ray takes the process's SIGTERM for itself; a training's own handler saves and resumes.
+    handler = signal.getsignal(signal.SIGTERM)
     ray.init(
         address="local",
         num_cpus=workers + 1,
@@ -41,6 +45,8 @@ def start_ray(workers: int) -> bool:
         logging_level=logging.ERROR,
         object_store_memory=_STORE_BYTES,
     )
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
     address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
     if address != "127.0.0.1":
         ray.shutdown()

@@ -16,8 +16,10 @@ and perfect foresight; print the scoreboard and write an HTML report.
   vpp evaluate RUN windows=6               fewer windows, for a first look
   vpp evaluate RUN split=validation tune=false
   vpp evaluate RUN region=VIC1             on a market that it was not trained on
+  vpp evaluate RUN loads=FILE export_limit_kw=5    with measured loads, behind other connections
 
-Keys: split, window_days, windows, unseen_homes, region, tune, out, threads."""
+Keys: split, window_days, windows, unseen_homes, region, loads, export_limit_kw, tune, out,
+threads."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class EvaluateSettings:
     windows: int | None
     unseen_homes: int | None
     region: str | None
+    loads: str | None
+    export_limit_kw: float | None
     tune: bool
     out: Path | None
     threads: int
@@ -75,6 +79,11 @@ def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a Dic
         spec = replace(spec, unseen_homes=settings.unseen_homes)
     if settings.region is not None:
         spec = replace(spec, market=replace(spec.market, region=settings.region))
+    if settings.loads is not None:
+        spec = replace(spec, loads=settings.loads)
+    if settings.export_limit_kw is not None:
+        limited = replace(spec.fleet, export_limit_kw=settings.export_limit_kw)
+        spec = replace(spec, fleet=limited)
     windows = Windows(settings.split, settings.window_days, settings.windows)
     with out.status("building days and homes"):
         scenario = build_scenario(spec, windows.split)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-ABOUT = """usage: vpp study [FOLDER] [workers=N] [seeds=K] [market.prices=FILE]
+ABOUT = """usage: vpp study [FOLDER] [workers=N] [seeds=K] [market.prices=FILE] [loads=FILE]
 
 Run the study of a folder (default experiments/01_synthetic_sa1): train what its study.yaml names,
 each policy in a process of its own, score everything on its test days once, and write results.csv
 and results.md beside it. Runs that are finished already are not trained again.
 
-  vpp study experiments/02_sa1_real market.prices=PRICES workers=2
+  vpp study experiments/02_sa1_real market.prices=PRICES loads=HOMES workers=2
 
-A study of recorded prices names no file: give yours, as its README says."""
+A study of recorded prices or of measured homes names no file: give yours, as its README says."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Study:
     policies: dict[str, tuple[str, ...]]  # name of a policy: of its trainings
     evaluation: tuple[str, ...]
     regions: tuple[str, ...] = ()  # other markets of the same prices, to score on as well
+    sensitivities: dict[str, tuple[str, ...]] = field(default_factory=dict)  # name: evaluation
     currency: str = "AUD"  # of its market, for the page of results
 
     def __post_init__(self) -> None:
@@ -67,7 +68,7 @@ def run(argv: Sequence[str]) -> int:
     if any(flag in argv for flag in ("-h", "--help")):
         print(ABOUT)
         return 0
-    own = tuple(a for a in argv if a.startswith("market."))
+    own = tuple(a for a in argv if a.startswith(("market.", "loads=")))
     keys = dict(a.split("=", 1) for a in argv if "=" in a and a not in own)
     folders = [a for a in argv if "=" not in a] or ["experiments/01_synthetic_sa1"]
     if len(folders) > 1 or set(keys) - {"workers", "seeds"}:
@@ -86,7 +87,8 @@ def _study(folder: Path, arguments: StudyArguments, own: tuple[str, ...] = ()) -
 
     out = console()
     study = read_study(folder / "study.yaml")
-    study = replace(study, common=(*study.common, *own))
+    loads = [a for a in own if a.startswith("loads=")]
+    study = replace(study, common=(*study.common, *(a for a in own if a not in loads)))
     _refuse_strangers(study)
     runs = Path("runs") / folder.name
     seeds = range(arguments.seeds or study.seeds)
@@ -109,6 +111,13 @@ def _study(folder: Path, arguments: StudyArguments, own: tuple[str, ...] = ()) -
         there = [*study.evaluation, f"region={region}", f"out={runs / f'results_{region}'}"]
         report = evaluate(places, compose("evaluate", there))
         _write(folder, study.currency, report, f"_{region.lower()}")
+    for name, overrides in study.sensitivities.items():
+        if not loads:
+            out.print(f"{name}: left out, give loads=FILE, a file of measured homes")
+            continue
+        there = [*study.evaluation, *overrides, *loads, f"out={runs / f'results_{name}'}"]
+        report = evaluate(places, compose("evaluate", there))
+        _write(folder, study.currency, report, f"_{name}")
     return 0
 
 

@@ -22,6 +22,8 @@ def digest(value):
     sha = hashlib.sha256()
 
     def take(part):
+        if isinstance(part, torch.Tensor):
+            part = part.detach()
         if isinstance(part, torch.Tensor | np.ndarray):
             array = np.ascontiguousarray(part)
             sha.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())

@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from vpp_rl.agents import analytic
 from vpp_rl.agents.analytic import AnalyticSettings
+from vpp_rl.agents.off_policy import SacSettings
 from vpp_rl.agents.ppo import PpoSettings
 from vpp_rl.rollout import Windows
 from vpp_rl.training.checkpoint import load_policy
@@ -31,6 +32,10 @@ LEARNERS = {
     ),
     # Half the updates are more than a day, so that episodes end before and after the kill.
     "ppo": PpoSettings(scenarios=4, steps=96, batch=96, epochs=2, group=2, **WHOLE),
+    # A replay that is full, and begins anew, before the kill.
+    "sac": SacSettings(
+        scenarios=4, steps=60, warm_up=60, batch=16, replay=640, gradient_steps=2, **WHOLE
+    ),
 }
 
 

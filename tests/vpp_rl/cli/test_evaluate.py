@@ -129,3 +129,25 @@ def test_windows_are_kept_before_anything_is_made_of_them(leave_run, tmp_path, m
     with pytest.raises(ZeroDivisionError):
         main(["evaluate", str(leave_run("a")), f"out={tmp_path / 'out'}", "threads=1"])
     assert (tmp_path / "out" / "windows.csv").read_text() == "policy,profit\nidle,1.5\n"
+
+
+@pytest.mark.parametrize(
+    ("override", "changed"),
+    [
+        ("unseen_homes=3", lambda spec: spec.unseen_homes == 3),
+        ("region=VIC1", lambda spec: spec.market.region == "VIC1"),
+        ("loads=homes.csv", lambda spec: spec.loads == "homes.csv"),
+        ("export_limit_kw=4.0", lambda spec: spec.fleet.export_limit_kw == 4.0),
+    ],
+)
+def test_a_policy_plays_elsewhere_than_it_was_trained(leave_run, monkeypatch, override, changed):
+    def build(spec, split):
+        seen.append(spec)
+        raise ZeroDivisionError
+
+    seen, run = [], leave_run("run")
+    monkeypatch.setattr("vpp_envs.scenario.build_scenario", build)
+    with pytest.raises(ZeroDivisionError):
+        main(["evaluate", str(run), override])
+    assert changed(seen[0])
+    assert not changed(read_runs([run]).spec)

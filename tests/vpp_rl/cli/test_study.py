@@ -130,3 +130,23 @@ def test_a_mistake_in_a_study_is_found_before_anything_is_trained(
 def test_a_study_that_cannot_be_read_is_named(text, folder, capsys):
     (folder / "study.yaml").write_text(text)
     assert f"{folder / 'study.yaml'}" in refusal(capsys, folder)
+
+
+def test_other_regions_are_scored_and_a_sensitivity_where_its_loads_are_given(
+    folder, scored, monkeypatch, capsys
+):
+    write(folder, regions=["VIC1"], sensitivities={"households": ["export_limit_kw=5.0"]})
+    played = []
+    monkeypatch.setattr(evaluate, "evaluate", lambda runs, cfg: played.append(cfg))
+    written = []
+    monkeypatch.setattr(study, "_write", lambda *given: written.append(given[-1]))
+    assert main(["study", str(folder)]) == 0
+    assert [cfg.region for cfg in played] == [None, "VIC1"]
+    assert "households: left out, give loads=FILE" in capsys.readouterr().out
+    assert main(["study", str(folder), "loads=homes.csv"]) == 0
+    assert [(cfg.loads, cfg.export_limit_kw) for cfg in played[2:]] == [
+        (None, None),
+        (None, None),
+        ("homes.csv", 5.0),
+    ]
+    assert written[2:] == ["", "_vic1", "_households"]

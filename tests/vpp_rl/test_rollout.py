@@ -12,7 +12,7 @@ from vpp_rl.baselines.charging import CheapestSlots
 from vpp_rl.baselines.rules import Idle
 from vpp_rl.baselines.value_curve import StochasticValueCurve
 from vpp_rl.evaluation.benchmark import Contest, day_trace
-from vpp_rl.rollout import Windows, inventory_value_per_kwh, play
+from vpp_rl.rollout import Windows, _stored_kwh, inventory_value_per_kwh, play, window_env
 
 POLICY = StochasticValueCurve()
 
@@ -86,3 +86,15 @@ def test_what_is_left_in_store_is_worth_a_cheap_hour_of_the_tariff(day_spec, tar
     paid = build_scenario(replace(tariff_days, tariff=str(path)), "test")
     assert bool(torch.all(paid.market.price_per_mwh == -100.0))
     assert inventory_value_per_kwh(paid) == 0.0
+
+
+def test_what_a_car_holds_beyond_its_target_is_credited_to_nobody(car_days):
+    env, _, _ = window_env(car_days, Windows("test", window_days=1, most=1))
+    target_kwh = env.fleet.ev.agreement.target_kwh
+    at_target = env.ev._replace(energy_kwh=target_kwh.expand_as(env.ev.energy_kwh))
+    env.ev = at_target
+    credited_kwh = _stored_kwh(env)
+    env.ev = at_target._replace(energy_kwh=at_target.energy_kwh + 1.0)
+    assert torch.equal(_stored_kwh(env), credited_kwh)
+    env.ev = at_target._replace(energy_kwh=at_target.energy_kwh - 1.0)
+    torch.testing.assert_close(_stored_kwh(env), credited_kwh - len(target_kwh))

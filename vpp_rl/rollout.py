@@ -1,7 +1,7 @@
 """Run a policy over windows of unseen days and homes, and book what it earned."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vpp_envs.devices.ev import EvState
 from vpp_envs.dispatch.value_curve import usable_fill
+from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario
 from vpp_envs.transition import Totals
 from vpp_envs.vector_env import FleetVectorEnv
@@ -107,6 +108,7 @@ def window_env(spec: ScenarioSpec, windows: Windows) -> tuple[FleetVectorEnv, Te
     Returns:
         Environment of W rows, first tick of each, (W,) int64, and days of a window.
     """
+    spec = replace(spec, fleet_mix=FleetMix())  # windows know the homes as they are
     starts, days = window_starts(build_scenario(spec, windows.split), windows)
     seeds = [windows.seed + row for row in range(len(starts))] * windows.copies
     starts = starts.repeat(windows.copies)

@@ -10,7 +10,7 @@ from torch import Tensor
 from vpp_envs.devices.ev import EvState, Session
 from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.moment import EvMoment, Moment
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.fleet import Fleet, column_of_each
 from vpp_envs.observation import fleet_features, observe
 from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
@@ -171,13 +171,13 @@ def moment_of(
     """Scale the rows of the tables to the homes of the fleet."""
     cars = None
     if ev is not None and rows.ev is not None and fleet.ev is not None:
-        stay = rows.ev.stay.index_select(-1, fleet.ev.archetype)
+        stay = column_of_each(rows.ev.stay, fleet.ev.archetype.unsqueeze(-2))
         session = Session(stay[:, 0] * dt_h, stay[:, 1], stay[:, 2] * dt_h, stay[:, 3])
         cars = EvMoment(ev, session, rows.ev.rest_h, rows.ev.curve)
     return Moment(
         energy_kwh,
-        fleet.load_mean_kw * rows.load_pu.index_select(-1, fleet.load_archetype),
-        fleet.solar_kw * rows.solar_pu.index_select(-1, fleet.solar_archetype),
+        fleet.load_mean_kw * column_of_each(rows.load_pu, fleet.load_archetype),
+        fleet.solar_kw * column_of_each(rows.solar_pu, fleet.solar_archetype),
         rows.price_per_kwh,
         rows.curve,
         cars,

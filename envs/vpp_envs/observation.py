@@ -114,7 +114,7 @@ def fleet_features(moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
     for cohort in range(moment.curve.shape[-2]):
         member = (fleet.cohort == cohort).to(fill.dtype)
         cohort_kw = ((rating_kw * member).sum(-1, dtype=torch.float64) + 1e-9).expand_as(plant_kw)
-        usable = member / (member.sum(-1, dtype=torch.float64) + 1e-9).to(fill.dtype)
+        usable = member / (member.sum(-1, keepdim=True, dtype=torch.float64) + 1e-9).to(fill.dtype)
         mean = (fill * usable).sum(-1, dtype=torch.float64)
         square = (fill * fill * usable).sum(-1, dtype=torch.float64)
         parts += [
@@ -158,7 +158,8 @@ def car_features(
     for index in range(cars.curve.shape[-3]):
         member = (ev.cohort == index).to(due_kwh.dtype)
         class_kw = (ev.params.charge_kw * member).sum(-1, dtype=torch.float64) + 1e-9
-        each = member / (member.sum(-1, dtype=torch.float64) + 1e-9).to(due_kwh.dtype)
+        count = member.sum(-1, keepdim=True, dtype=torch.float64) + 1e-9
+        each = member / count.to(due_kwh.dtype)
         soon, late = (left_h <= 2.0).to(due_kwh.dtype), (left_h > 8.0).to(due_kwh.dtype)
         parts += [
             class_kw.expand_as(plant_kw) / plant_kw,

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from vpp_envs.charging import first_cars
 from vpp_envs.devices.ev import EvState
-from vpp_envs.fleet.fleet import Fleet, map_columns
+from vpp_envs.fleet.fleet import Fleet, column_of_each, map_columns
 from vpp_envs.kernels import EvRows, Rows
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.scenario import Scenario
@@ -35,40 +35,35 @@ def tables_on(scenario: Scenario, device: torch.device) -> Rows:
     return on_device
 
 
-def first_energy_kwh(seeds: Tensor, episodes: Tensor, scenario: Scenario, fleet: Fleet) -> Tensor:
-    """Stored energy at the start of episodes, uniform between reserve and top, (B, N). [kWh]
+def first_state(
+    seeds: Tensor, episodes: Tensor, tick: Tensor, scenario: Scenario, exact: Fleet, fleet: Fleet
+) -> tuple[Tensor, EvState | None]:
+    """Batteries and cars at the start of episodes.
+
+    Batteries are filled uniformly between reserve and top; cars above their floor, and enough where
+    they are away.
 
     Args:
-        seeds: Of the rows, (B, 1).
-        episodes: Numbers of their episodes, (B, 1).
-        scenario: With the homes in full precision.
+        seeds: Of the rows, (B,).
+        episodes: Numbers of their episodes, (B,).
+        tick: At which they start, (B,).
+        scenario: With the stays of cars.
+        exact: The homes in full precision, (N,) or (B, N).
         fleet: The same homes in the working precision, where they live.
+
+    Returns:
+        Stored energy, (B, N) [kWh], and the cars; none where no home has one.
     """
-    exact = scenario.fleet
+    words = seeds.unsqueeze(-1), episodes.unsqueeze(-1), exact.home_id
     reserve_kwh = exact.agreement.reserve_kwh
-    fill = uniform(seeds, episodes, exact.home_id, 0, Purpose.INITIAL_FILL)
+    fill = uniform(*words, 0, Purpose.INITIAL_FILL)
     energy_kwh = reserve_kwh + fill * (exact.battery.capacity_kwh - reserve_kwh)
-    return torch.maximum(energy_kwh.to(fleet.solar_kw), fleet.agreement.reserve_kwh).minimum(
+    energy_kwh = torch.maximum(energy_kwh.to(fleet.solar_kw), fleet.agreement.reserve_kwh).minimum(
         fleet.battery.capacity_kwh
     )
-
-
-def first_ev(
-    seeds: Tensor, episodes: Tensor, tick: Tensor, scenario: Scenario, fleet: Fleet
-) -> EvState:
-    """Cars at the start of episodes: above their floor, and full enough where they are away.
-
-    Args:
-        seeds: As in `first_energy_kwh`.
-        episodes: Likewise.
-        tick: At which the episodes start, (B,).
-        scenario: With cars.
-        fleet: As in `first_energy_kwh`.
-    """
-    cars, ev = scenario.cars, scenario.fleet.ev
-    assert cars is not None
-    assert ev is not None
-    share = uniform(seeds, episodes, scenario.fleet.home_id, 0, Purpose.INITIAL_CAR)
-    ticks_left = cars.stay[tick, 0].double().index_select(-1, ev.archetype)
-    like = fleet.solar_kw
-    return first_cars(share, ticks_left * scenario.dt_h, ev, like.dtype, like.device)
+    if scenario.cars is None or exact.ev is None:
+        return energy_kwh, None
+    stay_h = scenario.cars.stay[tick, 0].double() * scenario.dt_h
+    left_h = column_of_each(stay_h, exact.ev.archetype)
+    share = uniform(*words, 0, Purpose.INITIAL_CAR)
+    return energy_kwh, first_cars(share, left_h, exact.ev, energy_kwh.dtype, energy_kwh.device)

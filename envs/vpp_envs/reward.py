@@ -8,7 +8,7 @@ REWARD_PARTS = ("energy_market", "left_alone", "wear")
 
 
 def reward_parts(
-    totals: Totals, rated_kw: float, reward_scale: float
+    totals: Totals, rated_kw: Tensor, reward_scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Money that dispatch added in one interval, per kW of rated battery power, (B,) float64.
 
@@ -17,13 +17,13 @@ def reward_parts(
 
     Args:
         totals: Fleet sums of the interval.
-        rated_kw: Rated power of the plant's batteries. [kW]
+        rated_kw: Rated power of the plant's devices, () or (B,) float64. [kW]
         reward_scale: Factor that brings rewards near 1.
 
     Returns:
         The parts named by `REWARD_PARTS`.
     """
-    factor = reward_scale / max(rated_kw, 1e-9)
+    factor = reward_scale / rated_kw.clamp(min=1e-9)
     return (
         totals.energy_market * factor,
         -totals.site_passthrough * factor,

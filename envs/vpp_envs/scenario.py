@@ -10,6 +10,7 @@ from torch import Tensor
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, Cohort, cohort_names
 from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.fleet.sampling import (
     FleetSpec,
     sample_fleet,
@@ -41,6 +42,7 @@ class ScenarioSpec:
     tariff: str | None = None
     loads: str | None = None  # file of measured homes whose loads the homes have; none: simulated
     randomisation: Randomisation = field(default_factory=Randomisation)  # of the training days
+    fleet_mix: FleetMix = field(default_factory=FleetMix)  # of the training episodes
 
     def __post_init__(self) -> None:
         """Refuse a clock that no market here keeps."""
@@ -129,6 +131,11 @@ class Scenario:
         return self.spec.episode_days * self.ticks_per_day
 
     @property
+    def episode_homes(self) -> int | None:
+        """Homes that an episode draws from the fleet; none: it has all of them, as they are."""
+        return self.spec.fleet_mix.homes if self.split == "train" else None
+
+    @property
     def cohort_names(self) -> tuple[str, ...]:
         """Names of the cohorts present, in the order of observations and actions."""
         return cohort_names(self.cohorts)
@@ -146,6 +153,11 @@ class Scenario:
     def fitting_days(self) -> int:
         """Length of a window that suits the split: ten days, or a quarter of a short split."""
         return min(10, max(1, len(self.start_ticks) // 4))
+
+    def episode_starts(self) -> Tensor:
+        """First ticks of the days from which an episode stays inside the split, (D,) int64."""
+        days = self.start_ticks[: len(self.start_ticks) - self.spec.episode_days + 1]
+        return self.market.in_every_copy(days)
 
     def window_starts(self, window_days: int, most: int | None = None) -> Tensor:
         """First ticks of windows that do not overlap and lie wholly inside the split.
@@ -202,6 +214,9 @@ def _build_scenario(
     tables = tables_of(spec.market, split, cohorts, spec.weather_seed, retail, randomisation)
     days = _start_ticks(tables["market"], spec)
     lines = table_lines(spec.fleet, spec.unseen_homes) if spec.fleet.table else ()
+    if split == "train" and spec.fleet_mix.homes is not None:
+        _refuse_no_choice(spec.fleet_mix.homes, len(fleet.home_id))
+        lines = (*lines, f"{len(fleet.home_id)} homes to train with: {spec.fleet_mix}")
     if spec.loads is not None:
         measured = measured_loads(spec.loads, tables["market"])
         tables, lines = {**tables, "load_pu": measured.load_pu}, (*lines, *measured.lines)
@@ -267,6 +282,15 @@ def _numbers(present: tuple[int, ...], count: int) -> Tensor:
     for new, old in enumerate(present):
         number[old] = new
     return number
+
+
+def _refuse_no_choice(homes: int, present: int) -> None:
+    """Refuse to draw all homes that there are."""
+    if homes >= present:
+        raise InputError(
+            f"scenario.fleet_mix.homes={homes} leaves nothing to draw from {present} homes to "
+            "train with: name fewer, or raise fleet.homes."
+        )
 
 
 def _start_ticks(market: MarketSignals, spec: ScenarioSpec) -> Tensor:

@@ -13,11 +13,13 @@ from vpp_envs.devices.ev import EvState
 from vpp_envs.dispatch.modes import action_names
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import rated_kw
+from vpp_envs.fleet.mix import draw_homes, homes_at
 from vpp_envs.fleet.sampling import cast_fleet
 from vpp_envs.kernels import Played, kernels
 from vpp_envs.observation import OBSERVATION_LIMIT
-from vpp_envs.opening import first_energy_kwh, first_ev, tables_on
+from vpp_envs.opening import first_state, tables_on
 from vpp_envs.random import Purpose, uniform
+from vpp_envs.rendering import status_lines
 from vpp_envs.reward import REWARD_PARTS, reward_parts
 from vpp_envs.saved_state import plain, restored
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario, scenario_spec
@@ -31,7 +33,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # to it, because a compiled look alone may differ in the last bit from the one inside a step.
 _STATE = (
     *("_seeds", "_seeded", "_episodes", "tick", "_age", "_length", "_ended", "_return"),
-    *("energy_kwh", "ev", "moment", "observation"),
+    *("_places", "energy_kwh", "ev", "moment", "observation"),
 )
 
 
@@ -41,8 +43,9 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
     Description:
         Every home has a base load and may have rooftop solar and a battery. Each site's net
         power settles at the regional price every five minutes. The agent acts every five
-        minutes on the latest half-hourly water-value curve. All rows share the homes; each
-        row has its own days and its own stored energy.
+        minutes on the latest half-hourly water-value curve. All rows share the homes, or each
+        draws its own for an episode (`ScenarioSpec.fleet_mix`); each row has its own days and
+        its own stored energy.
 
     Action Space:
         ``Box(-1, 1, (A,))``, named by `action_names`. Zero leaves the rule of the dispatch mode
@@ -110,8 +113,17 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self.dispatch = dispatch
         self.reward_scale = reward_scale
         self.device, self.dtype = torch.device(device), DTYPES[dtype]
-        self.fleet = cast_fleet(self.scenario.fleet, self.dtype, self.device)
-        homes = len(self.fleet.home_id)
+        if dispatch == "per_device" and self.scenario.episode_homes is not None:
+            raise InputError(
+                "dispatch=per_device commands homes by their number, and scenario.fleet_mix draws "
+                "others in every episode: choose value_curve or cohort_power, or leave it out."
+            )
+        homes = self.scenario.episode_homes or len(self.scenario.fleet.home_id)
+        # Places in the training fleet of each row's homes; none: all rows have all of them.
+        self._places: Tensor | None = None
+        if self.scenario.episode_homes is not None:
+            self._places = torch.arange(homes).repeat(num_envs, 1)
+        self._move_in()
         self.action_names = action_names(
             dispatch, self.scenario.cohort_names, homes, self.scenario.car_names
         )
@@ -122,7 +134,6 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         )
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.rated_kw = float(rated_kw(self.fleet).double().sum())
         self._stagger = stagger
         self.tables = tables_on(self.scenario, self.device)
         self._kernels = kernels(dispatch, compile)
@@ -295,7 +306,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         """Begin the episodes of the masked rows."""
         rows = mask.nonzero().squeeze(-1)
         seeds, episodes = self._seeds[rows], self._episodes[rows]
-        days = self._first_days()
+        days = self.scenario.episode_starts()
         share = uniform(seeds, episodes, 0, 0, Purpose.START_DAY)
         tick = days[(share * len(days)).to(torch.int64)]
         if start_ticks is not None:
@@ -308,12 +319,20 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             different, rank = torch.unique(self._seeds, return_inverse=True)
             hours = 24 * self.scenario.spec.episode_days
             age = (rank * hours // len(different) * (self.scenario.ticks_per_day // 24))[rows]
-        words = seeds.unsqueeze(-1), episodes.unsqueeze(-1)
-        energy = first_energy_kwh(*words, self.scenario, self.fleet)
+        exact, fleet = self.scenario.fleet, self.fleet
+        if self._places is not None:
+            homes, spread = self._places.shape[-1], self.scenario.spec.fleet_mix.spread
+            words = seeds.unsqueeze(-1), episodes.unsqueeze(-1)
+            self._places = self._places.index_copy(
+                0, rows, draw_homes(exact, homes, spread, *words)
+            )
+            self._move_in()
+            exact = homes_at(exact, self._places[rows])
+            fleet = cast_fleet(exact, self.dtype, self.device)
+        energy, began = first_state(seeds, episodes, tick + age, self.scenario, exact, fleet)
         at = rows.to(self.device)
         self.energy_kwh = self.energy_kwh.index_copy(0, at, energy)
-        if self.ev is not None:
-            began = first_ev(*words, tick + age, self.scenario, self.fleet)
+        if self.ev is not None and began is not None:
             pairs = zip(self.ev, began, strict=True)
             self.ev = EvState(*(old.index_copy(0, at, new) for old, new in pairs))
         self.tick = self.tick.index_copy(0, rows, tick + age)
@@ -321,11 +340,13 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self._ended = self._ended & ~mask
         self._return[mask.numpy()] = 0.0
 
-    def _first_days(self) -> Tensor:
-        """Start ticks from which an episode stays inside the split."""
-        days = self.scenario.start_ticks
-        days = days[: len(days) - self.scenario.spec.episode_days + 1]
-        return self.scenario.market.in_every_copy(days)
+    def _move_in(self) -> None:
+        """Let all rows have the homes that there are, or each those that it drew."""
+        exact = self.scenario.fleet
+        if self._places is not None:
+            exact = homes_at(exact, self._places)
+        self.fleet = cast_fleet(exact, self.dtype, self.device)  # (N,) or (B, N)
+        self.rated_kw = rated_kw(self.fleet).sum(-1, dtype=torch.float64)  # () or (B,)
 
     def _observation(self) -> np.ndarray:
         """Look at the homes as they are now."""
@@ -361,25 +382,12 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self._observation()  # so that there is something like everything
         for name in _STATE:
             setattr(self, name, restored(state[name], getattr(self, name), name))
+        self._move_in()
         self.last = None
 
     def render(self) -> Any:  # noqa: ANN401 - Gymnasium's own types differ between releases
         """Return one line of text for each row."""
         if self.render_mode != "ansi":
             return None
-        zone = self.scenario.market.zone
-        lines = []
-        for row in range(self.num_envs):
-            tick = int(self.tick[row])
-            day, hour = divmod(tick, self.scenario.ticks_per_day)
-            price = float(self.moment.price_per_kwh[row]) * 1000.0
-            fill = float(self.energy_kwh[row].sum() / self.fleet.battery.capacity_kwh.sum())
-            battery = (
-                float(self.last[1].battery_kwh[row]) / self.scenario.dt_h if self.last else 0.0
-            )
-            lines.append(
-                f"day {day} {hour * self.scenario.dt_h:05.2f} h ({zone})  "
-                f"price {price:8.1f} {self.scenario.market.currency}/MWh  "
-                f"batteries {battery:+9.1f} kW  stored {fill:4.0%}"
-            )
-        return tuple(lines)
+        seen = self.scenario, self.fleet, self.tick, self.moment.price_per_kwh, self.energy_kwh
+        return status_lines(*seen, self.last[1] if self.last else None)

@@ -22,7 +22,9 @@ from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.moment import Moment
 from vpp_envs.dispatch.value_curve import car_value, usable_fill
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import Fleet, map_columns, rated_kw
+from vpp_envs.fleet.fleet import Fleet, column_of_each, commanded, rated_kw
+from vpp_envs.fleet.mix import draw_homes, homes_at
+from vpp_envs.fleet.sampling import cast_fleet
 from vpp_envs.kernels import Rows, moment_of, rows_at
 from vpp_envs.observation import fleet_features, observe
 from vpp_envs.random import Purpose, uniform
@@ -185,7 +187,7 @@ class _Course(NamedTuple):
     tick: Tensor  # (B,) int64, at the start of a half hour
     energy_kwh: Tensor  # (B, N)
     ev: EvState | None  # of the cars, (B, N)
-    fleet: Fleet  # (N,)
+    fleet: Fleet  # (N,), or (B, N) where each window has homes of its own
 
 
 def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: int) -> _Course:
@@ -204,7 +206,7 @@ def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: 
     half_hours = torch.arange(first, last + 1, TICKS_PER_ISSUE)
     starts = scenario.market.in_every_copy(half_hours)
     tick = starts[(draw * len(starts)).to(torch.int64)]
-    fleet = _some_homes(env.fleet, settings.homes, seed, episode)
+    fleet = _some_homes(env, settings, seed, episode)
     usable_kwh = fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh
     fill = uniform(
         seed, episode, scenarios.unsqueeze(-1), fleet.home_id.cpu(), Purpose.INITIAL_FILL
@@ -216,7 +218,7 @@ def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: 
             seed, episode, scenarios.unsqueeze(-1), fleet.home_id.cpu(), Purpose.INITIAL_CAR
         ).to(env.device)
         stay = scenario.cars.stay[tick, 0].to(env.device, env.dtype)
-        hours_left = stay.index_select(-1, fleet.ev.archetype) * scenario.dt_h
+        hours_left = column_of_each(stay, fleet.ev.archetype) * scenario.dt_h
         ev = first_cars(share, hours_left, fleet.ev, env.dtype, env.device)
     return _Course(tick, energy_kwh, ev, fleet)
 
@@ -259,7 +261,7 @@ def _go_on(
         stored = stored + _stored_in_cars(moment_of(energy_kwh, ev, rows, fleet, dt_h), fleet)
         ev = EvState(*(part.detach() for part in ev))
     end = _Course(tick + ticks, energy_kwh.detach(), ev, fleet)
-    return (profit + stored.double()) / rated_kw(fleet).sum(), end
+    return (profit + stored.double()) / rated_kw(fleet).sum(-1), end
 
 
 def smooth_step(
@@ -320,14 +322,16 @@ def _stored_value(curve: Tensor, energy_kwh: Tensor, fleet: Fleet) -> Tensor:
     return (value * usable_kwh * (fleet.cohort >= 0)).sum(-1)
 
 
-def _some_homes(fleet: Fleet, homes: int, seed: int, iteration: int) -> Fleet:
-    """A random part of the fleet for one gradient step."""
-    total = len(fleet.home_id)
-    if homes >= total:
-        return fleet
-    key = uniform(seed, iteration, fleet.home_id.cpu(), 1, Purpose.ACTION)
-    # Homes with a device first: without any there is nothing to learn, and no rating to share.
-    key = key + (rated_kw(fleet).cpu() <= 0)
-    pick = torch.argsort(key)[:homes].to(fleet.home_id.device)
-    some: Fleet = map_columns(fleet, lambda column: column[pick])
-    return some
+def _some_homes(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: int) -> Fleet:
+    """A random part of the fleet: one for all windows, or where fleets are mixed one for each."""
+    whole, homes = env.scenario.fleet, settings.homes
+    # Homes with a device first: of the others there is nothing to learn.
+    equipped = commanded(whole).nonzero().squeeze(-1)
+    if homes <= len(equipped):
+        whole = homes_at(whole, equipped)
+    if homes < len(whole.home_id):
+        mixed = env.scenario.episode_homes is not None
+        windows = torch.arange(settings.scenarios).unsqueeze(-1) if mixed else 0
+        spread = env.scenario.spec.fleet_mix.spread if mixed else 0.0
+        whole = homes_at(whole, draw_homes(whole, homes, spread, seed, episode, windows))
+    return cast_fleet(whole, env.dtype, env.device)

@@ -86,7 +86,8 @@ class RunnersEnv(VectorEnv[Any, Any, Any]):
             groups = self.num_envs // self._plan.group
             seed = [seed * groups + row // self._plan.group for row in range(self.num_envs)]
         observation, _ = self.fleet_env.reset(seed=seed, options=options)
-        self._potential = self._stored_value(observation, self.fleet_env.tick.numpy())
+        stored = self._stored_value
+        self._potential = stored(observation, self.fleet_env.tick.numpy(), stored.size)
         self._ended[:] = False
         return self._normal(observation), {}
 
@@ -97,10 +98,11 @@ class RunnersEnv(VectorEnv[Any, Any, Any]):
         self._earned += float(reward.sum())
         self._lived += int((~started).sum())
         if self._plan.shaping:
-            stored = self._stored_value(observation, self.fleet_env.tick.numpy())
-            gain = self._plan.gamma * stored - self._potential
+            stored = self._stored_value
+            potential = stored(observation, self.fleet_env.tick.numpy(), stored.size)
+            gain = self._plan.gamma * potential - self._potential
             reward = reward + np.where(started, 0.0, gain)
-            self._potential = stored
+            self._potential = potential
         if self._plan.group > 1:
             groups = reward.reshape(-1, self._plan.group)
             reward = (groups - groups.mean(axis=1, keepdims=True)).reshape(-1)

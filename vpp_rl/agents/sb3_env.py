@@ -53,7 +53,7 @@ class FleetVecEnv(VecEnv):
         self._actions: np.ndarray | None = None
         self._steps = np.zeros(env.num_envs, dtype=int)
         self._potential = np.zeros(env.num_envs)
-        self._stored_value = StoredValue(env) if shaping else _nothing
+        self._stored_value = StoredValue(env)
 
     def reset(self) -> np.ndarray:
         """Start all rows."""
@@ -64,7 +64,8 @@ class FleetVecEnv(VecEnv):
         observation, _ = self.env.reset(seed=seeds)
         self._reset_seeds()
         self._steps[:] = 0
-        self._potential = self._stored_value(observation, self.env.tick.numpy())
+        stored = self._stored_value
+        self._potential = stored(observation, self.env.tick.numpy(), stored.size)
         return self._normal(observation)
 
     def step_async(self, actions: np.ndarray) -> None:
@@ -74,18 +75,11 @@ class FleetVecEnv(VecEnv):
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """Advance all rows by one control interval."""
         assert self._actions is not None
-        ends_at = self.env.tick.numpy() + 1
+        ends_at, size = self.env.tick.numpy() + 1, self._stored_value.size
         observation, reward, _, truncated, info = self.env.step(self._actions)
         self._steps += 1
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        stored = self._stored_value(observation, self.env.tick.numpy())
-        after = stored.copy()
         ended = np.flatnonzero(truncated)
-        if len(ended):
-            # The environment stands in the new episode already: the old one's last potential is
-            # read from the tables, or it would pay to sell out at the last step.
-            last = np.stack(info["final_obs"][ended])
-            after[ended] = self._stored_value(last, ends_at[ended])
         for row in ended:
             infos[row] = {
                 "terminal_observation": self._normal(info["final_obs"][row]),
@@ -94,8 +88,16 @@ class FleetVecEnv(VecEnv):
             }
             self._steps[row] = 0
         if self._shaping:
+            stored = self._stored_value
+            potential = stored(observation, self.env.tick.numpy(), stored.size)
+            after = potential.copy()
+            if len(ended):
+                # The environment stands in the new episode already: the old one's last potential
+                # is read from the tables, or it would pay to sell out at the last step.
+                last = np.stack(info["final_obs"][ended])
+                after[ended] = stored(last, ends_at[ended], size[ended])
             reward = reward + self._gamma * after - self._potential
-            self._potential = stored
+            self._potential = potential
         if self._group > 1:
             groups = reward.reshape(-1, self._group)
             reward = (groups - groups.mean(axis=1, keepdims=True)).reshape(-1)
@@ -148,8 +150,3 @@ class FleetVecEnv(VecEnv):
     def get_images(self) -> Sequence[np.ndarray | None]:
         """There are no images."""
         return [None] * self.num_envs
-
-
-def _nothing(observation: np.ndarray, tick: np.ndarray) -> np.ndarray:
-    """No potential, (B,)."""
-    return np.zeros(len(observation))

@@ -33,7 +33,8 @@ def cohort_power(
         site_kw = site_kw + ev_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
     alone_kw = neutral(envelope.low_kw, envelope.high_kw)
-    member = fleet.cohort == torch.arange(cohorts, device=fleet.cohort.device).unsqueeze(-1)
+    number = torch.arange(cohorts, device=fleet.cohort.device).unsqueeze(-1)
+    member = fleet.cohort.unsqueeze(-2) == number
     low_kw = envelope.low_kw.unsqueeze(-2) * member
     rest_kw = alone_kw.unsqueeze(-2) * member
     high_kw = envelope.high_kw.unsqueeze(-2) * member
@@ -43,13 +44,13 @@ def cohort_power(
     target_kw = target_kw - (-share).clamp(min=0.0) * (rest_kw - low_kw).sum(-1, keepdim=True)
     # All homes move to the same side: else full batteries would charge empty ones, and every
     # target, 0 included, would pay for losses and wear that nobody asked for.
-    battery_kw = level_fill(
+    battery_kw = meet_level(
         target_kw,
-        moment.energy_kwh.unsqueeze(-2),
+        usable_fill(moment.energy_kwh, fleet).unsqueeze(-2),
+        _filling_kw(fleet, dt_h).unsqueeze(-2),
+        fleet.battery.one_way_eff.unsqueeze(-2),
         torch.where(share < 0, low_kw, rest_kw),
         torch.where(share < 0, rest_kw, high_kw),
-        fleet,
-        dt_h,
     )
     battery_kw = torch.where(fleet.cohort < 0, alone_kw, battery_kw.sum(-2))
     return SetPoints(battery_kw, solar_kw, ev_kw)
@@ -81,7 +82,8 @@ def least_laxity_kw(
     classes = cars.curve.shape[-3]
     if classes == 0:
         return envelope.alone_kw
-    member = ev.cohort == torch.arange(classes, device=ev.cohort.device).unsqueeze(-1)
+    number = torch.arange(classes, device=ev.cohort.device).unsqueeze(-1)
+    member = ev.cohort.unsqueeze(-2) == number
     low_kw, high_kw = (
         envelope.low_kw.unsqueeze(-2) * member,
         envelope.high_kw.unsqueeze(-2) * member,
@@ -91,8 +93,8 @@ def least_laxity_kw(
     power_kw = meet_level(
         target_kw,
         (laxity_h(cars, ev) - dt_h).unsqueeze(-2),
-        ev.params.charge_kw / dt_h,
-        torch.ones_like(ev.params.charge_kw),
+        (ev.params.charge_kw / dt_h).unsqueeze(-2),
+        torch.ones_like(ev.params.charge_kw).unsqueeze(-2),
         low_kw,
         high_kw,
     )
@@ -117,9 +119,13 @@ def level_fill(
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    stored_kw = (fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh) / dt_h
-    fill = usable_fill(energy_kwh, fleet)
+    fill, stored_kw = usable_fill(energy_kwh, fleet), _filling_kw(fleet, dt_h)
     return meet_level(target_kw, fill, stored_kw, fleet.battery.one_way_eff, low_kw, high_kw)
+
+
+def _filling_kw(fleet: Fleet, dt_h: float) -> Tensor:
+    """Power that fills each battery from its reserve within a step, on the DC side. [kW]"""
+    return (fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh) / dt_h
 
 
 def meet_level(
@@ -141,8 +147,8 @@ def meet_level(
     Args:
         target_kw: Sum asked of the homes, within the sums of the edges, (..., 1). [kW]
         fill: Of each battery, (..., N).
-        stored_kw: Power that fills it within the step, on the DC side, (N,). [kW]
-        eff: Square root of the round-trip efficiency, (N,).
+        stored_kw: Power that fills it within the step, on the DC side, (..., N). [kW]
+        eff: Square root of the round-trip efficiency, (..., N).
         low_kw: Lower edges, 0 for homes that do not take part, (..., N). [kW]
         high_kw: Upper edges, 0 for homes that do not take part, (..., N). [kW]
     """

@@ -17,7 +17,7 @@ from vpp_envs.dispatch.moment import (
     need_h,
 )
 from vpp_envs.dispatch.trade import traded_kw
-from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.fleet.fleet import EvFleet, Fleet, column_of_each
 from vpp_envs.simulator import SetPoints
 
 
@@ -55,12 +55,10 @@ def value_curve(
     bend = action[..., : 4 * cohorts].unflatten(-1, [cohorts, 4])
     member = fleet.cohort.clamp(min=0)
     grow = torch.exp(0.7 * bend[..., 0::2])
-    buy_value = value * grow[..., 0].index_select(-1, member) + 0.1 * bend[..., 1].index_select(
-        -1, member
-    )
-    sell_value = value * grow[..., 1].index_select(-1, member) + 0.1 * bend[..., 3].index_select(
-        -1, member
-    )
+    buy_value = value * column_of_each(grow[..., 0], member)
+    buy_value = buy_value + 0.1 * column_of_each(bend[..., 1], member)
+    sell_value = value * column_of_each(grow[..., 1], member)
+    sell_value = sell_value + 0.1 * column_of_each(bend[..., 3], member)
     buy_gain = fleet.battery.one_way_eff * buy_value - moment.price_per_kwh
     sell_gain = (
         moment.price_per_kwh - fleet.battery.wear_per_kwh - sell_value / fleet.battery.one_way_eff
@@ -101,8 +99,8 @@ def car_power_kw(
     member = ev.cohort.clamp(min=0)
     bends = bend.unflatten(-1, [cars.curve.shape[-3], 2])
     value = car_value(cars, ev)
-    value = value * torch.exp(0.7 * bends[..., 0]).index_select(-1, member)
-    value = value + 0.1 * bends[..., 1].index_select(-1, member)
+    value = value * column_of_each(torch.exp(0.7 * bends[..., 0]), member)
+    value = value + 0.1 * column_of_each(bends[..., 1], member)
     buy_gain = ev.params.charge_eff * value - moment.price_per_kwh
     sell_gain = moment.price_per_kwh - ev.params.wear_per_kwh - value / ev.params.discharge_eff
     power_kw = traded_kw(

@@ -20,7 +20,7 @@ class EvFleet(NamedTuple):
 
 
 class Fleet(NamedTuple):
-    """Constants of N homes."""
+    """Constants of N homes, which all scenarios share: (N,), or other homes in each: (B, N)."""
 
     home_id: Tensor  # names the home in every random draw, (N,) int64
     battery: BatteryParams
@@ -47,8 +47,27 @@ def map_columns(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:  # noqa: 
     return type(tree)(*(map_columns(part, change) for part in tree))
 
 
+def column_of_each(table: Tensor, index: Tensor) -> Tensor:
+    """Read each home's own column of a table.
+
+    Args:
+        table: By class or archetype, (..., K).
+        index: Column of each home, the same for all rows or one for each, (N,) or (..., N) int64.
+
+    Returns:
+        (..., N).
+    """
+    return table.gather(-1, index.expand(table.shape[:-1] + index.shape[-1:]))
+
+
+def commanded(fleet: Fleet) -> Tensor:
+    """Homes with a battery or a car that others may command, (..., N) bool."""
+    battery = fleet.cohort >= 0
+    return battery if fleet.ev is None else battery | (fleet.ev.cohort >= 0)
+
+
 def rated_kw(fleet: Fleet) -> Tensor:
-    """Rated power of each home's battery and car, (N,). [kW]"""
+    """Rated power of each home's battery and car, (..., N). [kW]"""
     kw = fleet.battery.discharge_kw.maximum(fleet.battery.charge_kw)
     ev = fleet.ev
     if ev is not None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import Fleet, map_columns
+from vpp_envs.fleet.fleet import Fleet, commanded, map_columns
 from vpp_envs.fleet.sampling import FleetSpec
 from vpp_envs.fleet.table import FleetTable, read_fleet_table
 from vpp_envs.random import Purpose, uniform
@@ -32,7 +32,7 @@ def table_homes(spec: FleetSpec, split: str, most: int) -> Fleet:
     table = _table(spec)
     rows = _rows(table.fleet, spec.train_share)[split][:most]
     fleet: Fleet = map_columns(table.fleet, lambda column: column[rows])
-    if split == "train" and not _commanded(fleet).any():
+    if split == "train" and not commanded(fleet).any():
         raise InputError(
             f"{spec.table}: none of the {len(rows):,} homes to train with has a battery, or a car "
             "that others may charge; add such homes, or raise fleet.homes."
@@ -82,8 +82,8 @@ def _rows(fleet: Fleet, train_share: float) -> dict[str, Tensor]:
     order = draw.argsort()
     edges = torch.tensor([train_share, (1.0 + train_share) / 2.0], dtype=torch.float64)
     part = torch.bucketize(draw[order], edges, right=True)
-    commanded = _commanded(fleet)[order]
-    counts = [int(commanded[part == number].sum()) for number in range(3)]
+    equipped = commanded(fleet)[order]
+    counts = [int(equipped[part == number].sum()) for number in range(3)]
     names = ("train", "validation", "test")
     if sum(counts) < LEAST_HOMES or min(counts) == 0:
         return dict.fromkeys(names, order)
@@ -92,12 +92,6 @@ def _rows(fleet: Fleet, train_share: float) -> dict[str, Tensor]:
 
 def _together(rows: dict[str, Tensor]) -> bool:
     return rows["train"] is rows["test"]
-
-
-def _commanded(fleet: Fleet) -> Tensor:
-    """Homes with a battery or a car that is managed, (N,) bool."""
-    battery = fleet.cohort >= 0
-    return battery if fleet.ev is None else battery | (fleet.ev.cohort >= 0)
 
 
 def table_stamp(path: str | None) -> tuple[str, int, int] | None:

@@ -101,7 +101,9 @@ def test_doing_nothing_gains_nothing(env):
 def test_named_parts_sum_to_the_plants_gain_over_its_rating(env):
     outcome, ledger, moment = settled(env, -3.0)
     totals = total(outcome, ledger, moment, DT_H)
-    parts = reward_parts(totals, rated_kw=50.0, reward_scale=10.0)
+    parts = reward_parts(
+        totals, rated_kw=torch.tensor(50.0, dtype=torch.float64), reward_scale=10.0
+    )
     assert len(parts) == len(REWARD_PARTS)
     gain = ledger.energy_market - ledger.site_passthrough - ledger.wear
     torch.testing.assert_close(torch.stack(parts).sum(0), gain.sum(-1) / 5.0)

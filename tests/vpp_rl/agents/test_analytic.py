@@ -79,7 +79,7 @@ def test_what_the_learner_earns_is_what_the_environment_pays(day_spec, mode):
         theirs = np.zeros(2)
         for _ in range(30):
             env.step(policy(env.observation))
-            theirs += torch.stack(reward_parts(env.last[1], 1.0, 1.0)).sum(0).numpy()
+            theirs += torch.stack(reward_parts(env.last[1], torch.tensor(1.0), 1.0)).sum(0).numpy()
     np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-9, atol=1e-9)
 
 

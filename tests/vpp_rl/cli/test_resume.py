@@ -189,8 +189,9 @@ def test_nothing_but_the_budget_can_be_changed():
 
 
 def test_an_update_without_numbers_is_one_sentence_and_can_be_replayed(capsys):
-    rate = "agent.learning_rate=3e37"
-    said = refusal(capsys, *TINY, f"hydra.run.dir={RUN}", rate, "agent.iterations=20")
+    # So narrow that its gradient is no number, whatever the homes and the days.
+    width = ("agent.temperature=1e-45", "agent.final_temperature=1e-45")
+    said = refusal(capsys, *TINY, f"hydra.run.dir={RUN}", *width)
     stopped = re.fullmatch(
         r"vpp train: the training stopped at update (\d+) because (.+): a smaller "
         rf"agent\.learning_rate may help, and `vpp train --replay .*{RUN}/nan` shows it again\.\n",
@@ -201,7 +202,7 @@ def test_an_update_without_numbers_is_one_sentence_and_can_be_replayed(capsys):
     assert main(["train", "--replay", str(RUN / "nan")]) == 0
     assert f"update {stopped[1]}: {stopped[2]}\n" in capsys.readouterr().out
     path = RUN / "nan" / "config.json"
-    path.write_text(path.read_text().replace("3e+37", "1e-3"))
+    path.write_text(path.read_text().replace("1e-45", "0.03"))
     assert main(["train", "--replay", str(RUN / "nan")]) == 1
     assert "every number is finite" in capsys.readouterr().out
 

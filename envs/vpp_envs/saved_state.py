@@ -33,8 +33,13 @@ def restored(value: Any, like: Any, name: str) -> Any:  # noqa: ANN401 - whateve
         name: Of the value, for errors.
 
     Raises:
-        InputError: The value is of another shape or precision.
+        InputError: The value is of another shape or precision, or only one of the two is none.
     """
+    if (value is None) != (like is None):
+        raise InputError(
+            f"the state is of another environment: its {name} is {_presence(value)}, "
+            f"here it is {_presence(like)}."
+        )
     if isinstance(like, tuple):
         parts = [restored(v, part, name) for v, part in zip(value, like, strict=True)]
         return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
@@ -48,3 +53,7 @@ def restored(value: Any, like: Any, name: str) -> Any:  # noqa: ANN401 - whateve
         )
     copy: Tensor = value.to(kind.device, copy=True)
     return copy if isinstance(like, Tensor) else copy.numpy()
+
+
+def _presence(value: Any) -> str:  # noqa: ANN401 - whatever a state holds
+    return "absent" if value is None else "present"

@@ -381,7 +381,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         """
         self._observation()  # so that there is something like everything
         for name in _STATE:
-            setattr(self, name, restored(state[name], getattr(self, name), name))
+            setattr(self, name, restored(state.get(name), getattr(self, name), name))
         self._move_in()
         self.last = None
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.kernels import kernels, look, play, rows_at, serve
 from vpp_envs.simulator import SetPoints
 from vpp_envs.vector_env import FleetVectorEnv
@@ -12,9 +13,10 @@ from vpp_envs.vector_env import FleetVectorEnv
 DT_H = 1 / 12
 
 
-@pytest.fixture
-def plant(small_spec):
-    env = FleetVectorEnv(small_spec, 3, dtype="float64")
+@pytest.fixture(params=[None, 5])
+def plant(request, small_spec):
+    mixed = replace(small_spec, fleet_mix=FleetMix(request.param))
+    env = FleetVectorEnv(mixed, 3, dtype="float64")
     env.reset(seed=4)
     return env
 
@@ -65,11 +67,13 @@ def compiler():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+@pytest.mark.parametrize(
+    ("mode", "homes"), [("NextStep", None), ("SameStep", None), ("SameStep", 5)]
+)
 def test_compiled_and_eager_environments_agree_over_the_end_of_an_episode(
-    small_spec, mode, compiler
+    small_spec, mode, homes, compiler
 ):
-    spec = replace(small_spec, episode_days=1)
+    spec = replace(small_spec, episode_days=1, fleet_mix=FleetMix(homes))
     eager, fused = (
         FleetVectorEnv(spec, 4, autoreset_mode=mode, stagger=True, compile=c) for c in (False, True)
     )

@@ -5,12 +5,14 @@ can do is to charge flat-out from plug-in to the declared departure. What that d
 infeasible; all else was promised, and must be in the car when it leaves on its word.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from vpp_envs.dispatch.modes import DISPATCH
+from vpp_envs.fleet.mix import FleetMix, homes_at
 
 DT_H = 1.0 / 12.0
 POLICIES = {
@@ -23,7 +25,7 @@ POLICIES = {
 
 
 class Car(NamedTuple):
-    """What the oracle knows of the cars, (N,) float64 NumPy."""
+    """What the oracle knows of the cars, (B, N) float64 NumPy."""
 
     capacity: np.ndarray
     stored_kw: np.ndarray  # below the taper
@@ -31,15 +33,22 @@ class Car(NamedTuple):
     target: np.ndarray
 
 
+def fleet_of(env):
+    """The homes of the scenario, or of each row those of its episode, in full precision."""
+    fleet = env.scenario.fleet
+    return fleet if env._places is None else homes_at(fleet, env._places)
+
+
 def cars_of(env):
-    ev = env.scenario.fleet.ev
+    ev = fleet_of(env).ev
     params = {name: part.numpy() for name, part in ev.params._asdict().items()}
-    return Car(
+    columns = (
         params["capacity_kwh"],
         params["charge_kw"] * params["charge_eff"],
         params["taper_fill"] * params["capacity_kwh"],
         ev.agreement.target_kwh.numpy(),
     )
+    return Car(*(np.broadcast_to(column, env.energy_kwh.shape) for column in columns))
 
 
 def flat_out(energy, ticks, car):
@@ -60,9 +69,9 @@ class Oracle:
 
     def __init__(self, env):
         self.car = cars_of(env)
-        column = env.scenario.fleet.ev.archetype.numpy()
-        self.stays = env.scenario.cars.stay.double().numpy()[:, :, column]
-        shape = (env.num_envs, len(column))
+        self.column = fleet_of(env).ev.archetype.numpy()
+        self.stays = env.scenario.cars.stay.double().numpy()
+        shape = env.energy_kwh.shape
         self.infeasible_kwh = np.zeros(shape)  # of the stay that goes on
         self.known = np.zeros(shape, bool)  # that it saw it begin
         self.count, self.kwh, self.missed_kwh = 0, 0.0, 0.0
@@ -70,13 +79,13 @@ class Oracle:
 
     def watch(self, ticks, after_kwh):
         """One tick of each row has passed; this is what the cars hold now."""
-        left, ends, arrives, _ = (self.stays[ticks, i] for i in range(4))
+        left, ends, arrives, _ = (self.stays[ticks[:, None], i, self.column] for i in range(4))
         on_their_word = (ends > 0) & (left == 1) & self.known & (arrives == 0)
         short = self.car.target - self.infeasible_kwh - after_kwh
         self.missed_kwh += np.where(on_their_word, short, 0.0).clip(min=0.0).sum()
         self.departures += int(on_their_word.sum())
         at = np.nonzero(arrives > 0)
-        own = Car(*(part[at[1]] for part in self.car))
+        own = Car(*(part[at] for part in self.car))
         reach = flat_out(after_kwh[at], arrives[at], own)
         out_of_reach = (own.target - reach).clip(min=0.0)
         out_of_reach[out_of_reach < 1e-9] = 0.0
@@ -91,10 +100,11 @@ BOOKS = ("infeasible", "infeasible_kwh", "site_short_kwh", "left_early_kwh", "mi
 
 def play(env, policy, ticks, seed=0):
     """Play a policy under the eyes of the oracle; what it saw, and what the world booked."""
-    rng, oracle = np.random.default_rng(seed), Oracle(env)
+    rng = np.random.default_rng(seed)
     booked = dict.fromkeys((*BOOKS, "broken"), 0.0)
     starts = np.linspace(0, len(env.tables.features) - ticks - 1, env.num_envs).astype(int)
     env.reset(seed=seed, options={"start_ticks": starts})
+    oracle = Oracle(env)
     shape = (env.num_envs, len(env.action_names))
     for _ in range(ticks):
         at = env.tick.numpy().copy()
@@ -109,9 +119,10 @@ def play(env, policy, ticks, seed=0):
 
 def without_limits(env):
     """Connections that are never short: then only the clock excuses."""
-    site = env.fleet.agreement
+    site = env.scenario.fleet.agreement
     strong = site._replace(import_limit_kw=site.import_limit_kw + 60.0)
-    env.fleet = env.fleet._replace(agreement=strong)
+    env.scenario = replace(env.scenario, fleet=env.scenario.fleet._replace(agreement=strong))
+    env._move_in()
     return env
 
 
@@ -142,6 +153,19 @@ def test_a_weak_connection_changes_nothing_but_what_it_is_blamed_for(hostile_env
     assert_kept(oracle, booked, 1e-6)
     assert booked["site_short_kwh"] > 1.0
     assert oracle.missed_kwh <= booked["site_short_kwh"] + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("mode", "policy"), [("value_curve", "random"), ("cohort_power", "bang-bang")]
+)
+def test_rows_with_homes_of_their_own_keep_every_promise(hostile_env, hostile_spec, mode, policy):
+    spec = replace(hostile_spec, fleet_mix=FleetMix(homes=20))
+    env = hostile_env(6, spec, dispatch=mode, dtype="float64")
+    oracle, booked = play(without_limits(env), policy, 110)
+    assert env.fleet.ev.archetype.shape == (6, 20)
+    assert_kept(oracle, booked, 1e-6)
+    assert booked["site_short_kwh"] == 0.0
+    assert oracle.missed_kwh <= 1e-6
 
 
 def test_single_precision_keeps_every_promise_too(hostile_env):

@@ -11,6 +11,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from vpp_envs.errors import InputError
+from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.vector_env import FleetVectorEnv
 
 MID_EPISODE, AT_AN_END = 50, 96  # of three staggered rows the last one ends with step 96
@@ -50,9 +51,15 @@ def assert_the_same(first, second):
         np.testing.assert_array_equal(first[4]["episode_return"], second[4]["episode_return"])
 
 
-@pytest.mark.parametrize("mode", tuple(AutoresetMode))
-@pytest.mark.parametrize("at", [MID_EPISODE, AT_AN_END])
-def test_the_next_thousand_steps_after_a_state_are_the_same_to_the_bit(day_spec, mode, at):
+@pytest.mark.parametrize(
+    ("mode", "at", "homes"),
+    [
+        *((mode, at, None) for mode in AutoresetMode for at in (MID_EPISODE, AT_AN_END)),
+        (AutoresetMode.NEXT_STEP, AT_AN_END, 5),
+    ],
+)
+def test_the_next_thousand_steps_after_a_state_are_the_same_to_the_bit(day_spec, mode, at, homes):
+    day_spec = replace(day_spec, fleet_mix=FleetMix(homes))
     first = environment(day_spec, mode)
     first.reset(seed=7)
     truncated = np.zeros(3, bool)
@@ -70,6 +77,7 @@ def test_the_next_thousand_steps_after_a_state_are_the_same_to_the_bit(day_spec,
         both = one[3]
         ends += int(both.sum())
     assert torch.equal(first.energy_kwh, second.energy_kwh)
+    assert torch.equal(first.fleet.home_id, second.fleet.home_id)
     assert ends > 6
 
 
@@ -115,3 +123,20 @@ def test_a_state_of_another_environment_is_refused(day_spec):
         InputError, match=r"energy_kwh is torch\.float32 .* here it is torch\.float6"
     ):
         environment(day_spec, "NextStep", dtype="float64").set_state(env.get_state())
+
+
+def test_a_state_with_homes_of_its_own_is_not_one_without(day_spec):
+    """Not even where the numbers of homes are the same."""
+    mixed = environment(replace(day_spec, fleet_mix=FleetMix(homes=5)), "NextStep")
+    five = replace(day_spec, fleet=replace(day_spec.fleet, homes=5))
+    plain = environment(five, "NextStep")
+    for env in (mixed, plain):
+        env.reset(seed=7)
+    with pytest.raises(InputError, match="its _places is present, here it is absent"):
+        plain.set_state(mixed.get_state())
+    with pytest.raises(InputError, match="its _places is absent, here it is present"):
+        mixed.set_state(plain.get_state())
+    older = mixed.get_state()
+    del older["_places"]
+    with pytest.raises(InputError, match="its _places is absent"):
+        mixed.set_state(older)

@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode
 from vpp_envs.devices.ev import reachable_kwh
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import map_columns
+from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.kernels import serve
 from vpp_envs.reward import REWARD_PARTS
 from vpp_envs.scenario import build_scenario
@@ -24,9 +25,18 @@ def day_spec(small_spec):
 
 
 @pytest.fixture(scope="module", params=["batteries", "cars"])
-def any_spec(request, day_spec, car_spec):
-    """What must hold whatever the homes have."""
+def whole_spec(request, day_spec, car_spec):
+    """What must hold whatever the homes have, while all rows have all of them."""
     return day_spec if request.param == "batteries" else replace(car_spec, episode_days=1)
+
+
+@pytest.fixture(scope="module", params=["batteries", "cars", "mixed"])
+def any_spec(request, day_spec, car_spec):
+    """What must hold whatever the homes have, and where every episode has others."""
+    if request.param == "cars":
+        return replace(car_spec, episode_days=1)
+    mix = FleetMix(homes=5) if request.param == "mixed" else FleetMix()
+    return replace(day_spec, fleet_mix=mix)
 
 
 def held(env):
@@ -73,7 +83,7 @@ def test_row_i_of_a_batch_is_the_single_env_seeded_s_plus_i(any_spec, mode):
     seen, _ = batch.reset(seed=7)
     alone = [single.reset(seed=7 + row)[0] for row, single in enumerate(singles)]
     np.testing.assert_allclose(seen, np.concatenate(alone), rtol=0, atol=1e-6)
-    ends = 2 if batch.ev is None else 1  # cars take their time
+    ends = 1 if any_spec.fleet.ev_share or any_spec.fleet_mix.homes else 2  # cars take their time
     for tick in range(ends * 288 + 5):
         seen, reward, _, truncated, _ = batch.step(actions(batch, tick, range(3)))
         steps = [s.step(actions(s, tick, [row])) for row, s in enumerate(singles)]
@@ -103,8 +113,8 @@ def test_equal_set_points_give_bitwise_equal_states_whatever_the_batch(any_spec)
         assert torch.equal(held(batch)[2:3], held(single))
 
 
-def test_permuted_and_sharded_homes_are_the_same_homes(any_spec):
-    env = FleetVectorEnv(any_spec, 2, dtype="float64")
+def test_permuted_and_sharded_homes_are_the_same_homes(whole_spec):
+    env = FleetVectorEnv(whole_spec, 2, dtype="float64")
     env.reset(seed=2, options={"start_ticks": [200, 400]})
     order = torch.tensor([3, 1, 7, 0, 2, 6, 5, 4])
     asked = random_set_points(env)
@@ -291,12 +301,12 @@ def test_a_masked_reset_leaves_the_other_rows_as_they_are(any_spec):
     assert not torch.equal(held(env)[1], before[1])
 
 
-def test_a_shard_of_the_fleet_is_its_part_of_the_whole(any_spec):
+def test_a_shard_of_the_fleet_is_its_part_of_the_whole(whole_spec):
     """Homes are named, not numbered: a machine may play the homes from 4 on alone."""
 
     def shard(first, homes):
-        fleet = replace(any_spec.fleet, first_home=first, homes=homes, duration_h=2.0)
-        return FleetVectorEnv(replace(any_spec, fleet=fleet), 2, dtype="float64")
+        fleet = replace(whole_spec.fleet, first_home=first, homes=homes, duration_h=2.0)
+        return FleetVectorEnv(replace(whole_spec, fleet=fleet), 2, dtype="float64")
 
     whole, parts = shard(0, 8), (shard(0, 4), shard(4, 4))
     for env in (whole, *parts):
@@ -469,13 +479,13 @@ def test_no_action_changes_what_is_left_alone(any_spec):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dispatch", ["value_curve", "cohort_power", "per_device"])
-def test_compiled_and_eager_steps_agree(any_spec, dispatch):
+def test_compiled_and_eager_steps_agree(whole_spec, dispatch):
     import shutil
 
     if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
         pytest.skip("torch.compile needs a C++ compiler")
-    eager = FleetVectorEnv(any_spec, 4, dispatch, dtype="float64")
-    fused = FleetVectorEnv(any_spec, 4, dispatch, dtype="float64", compile=True)
+    eager = FleetVectorEnv(whole_spec, 4, dispatch, dtype="float64")
+    fused = FleetVectorEnv(whole_spec, 4, dispatch, dtype="float64", compile=True)
     eager.reset(seed=0)
     fused.reset(seed=0)
     for tick in range(60):

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.fleet.sampling import FleetSpec
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
@@ -15,6 +16,20 @@ def day_spec() -> ScenarioSpec:
         fleet=FleetSpec(homes=8, seed=3),
         episode_days=1,
     )
+
+
+@pytest.fixture(scope="session")
+def mixed_days(day_spec: ScenarioSpec) -> ScenarioSpec:
+    """The same days and homes, of which every episode draws five."""
+    return replace(day_spec, fleet_mix=FleetMix(homes=5))
+
+
+@pytest.fixture(scope="session", params=["whole", "mixed"])
+def any_days(
+    request: pytest.FixtureRequest, day_spec: ScenarioSpec, mixed_days: ScenarioSpec
+) -> ScenarioSpec:
+    """What must hold whether all episodes have all homes or each its own."""
+    return mixed_days if request.param == "mixed" else day_spec
 
 
 @pytest.fixture(scope="session")

@@ -105,15 +105,27 @@ def test_the_other_dispatch_mode_trains_too(tmp_path):
     assert (folder / "policy.pt").is_file()
 
 
+PPO = [
+    *("agent=ppo", "agent.steps=16", "agent.batch=32", "agent.group=2"),
+    *(a for a in QUICK if not a.startswith(("agent.homes", "agent.window_h", "agent.horizon_h"))),
+]
+
+
 def test_ppo_trains(tmp_path):
     folder = tmp_path / "run"
-    arguments = [
-        a for a in QUICK if not a.startswith(("agent.homes", "agent.window_h", "agent.horizon_h"))
-    ]
-    ppo = ["agent=ppo", "agent.scenarios=4", "agent.steps=16", "agent.batch=32", "agent.group=2"]
-    arguments = [a for a in arguments if not a.startswith("agent.scenarios")]
-    assert main(["train", *ppo, *arguments, *SYNTHETIC, f"hydra.run.dir={folder}"]) == 0
+    assert main(["train", *PPO, *SYNTHETIC, f"hydra.run.dir={folder}"]) == 0
     assert json.loads((folder / "policy.json").read_text())["squash"] is False
+
+
+@pytest.mark.parametrize("agent", [QUICK, PPO], ids=["apg", "ppo"])
+def test_a_run_whose_episodes_draw_their_homes_says_so(agent, tmp_path, capsys):
+    folder = tmp_path / "run"
+    mix = "scenario.fleet_mix.homes=2"
+    assert main(["train", *agent, *SYNTHETIC, mix, f"hydra.run.dir={folder}"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "4 homes to train with: an episode has 2 of them" in shown
+    assert json.loads((folder / "config.json").read_text())["scenario"]["fleet_mix"]["homes"] == 2
+    assert (folder / "policy.pt").is_file()
 
 
 @pytest.mark.slow
@@ -157,6 +169,13 @@ def test_recorded_prices_go_the_same_way(shared_data, tmp_path, capsys):
         (["train", "market.regoin=SA1"], ["market.regoin", "market.region"]),
         (["train", "market.region=SA9"], ["SA9", "SA1"]),
         (["train", "fleet.homes=0"], ["fleet.homes", "at least 1"]),
+        (["train", "scenario.fleet_mix.homes=0"], ["fleet_mix.homes", "at least 1, got 0"]),
+        (["train", "scenario.fleet_mix.spread=9"], ["fleet_mix.spread", "between 0 and 5"]),
+        (["train", "scenario.fleet_mix.spread=0.5"], ["fleet_mix.homes draws none"]),
+        (
+            ["train", *SYNTHETIC, "fleet.homes=4", "scenario.fleet_mix.homes=4"],
+            ["scenario.fleet_mix.homes=4", "from 4 homes"],
+        ),
         (["train", "fleet.homes=many"], ["fleet.homes", "whole number"]),
         (["train", "dispatch=value"], ["dispatch", "value_curve"]),
         (["train", "dispatch=per_device"], ["other homes", "value_curve or cohort_power"]),

@@ -88,6 +88,16 @@ def test_what_is_left_in_store_is_worth_a_cheap_hour_of_the_tariff(day_spec, tar
     assert inventory_value_per_kwh(paid) == 0.0
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_windows_know_all_homes_where_episodes_of_training_draw_some(day_spec, mixed_days, split):
+    windows = Windows(split, window_days=1, most=2)
+    env, _, _ = window_env(mixed_days, windows)
+    assert torch.equal(env.fleet.home_id, build_scenario(day_spec, split).fleet.home_id)
+    frames = [play(POLICY, spec, windows)[0] for spec in (day_spec, mixed_days)]
+    assert frames[0].equals(frames[1])
+    assert (frames[0].homes == 8).all()
+
+
 def test_what_a_car_holds_beyond_its_target_is_credited_to_nobody(car_days):
     env, _, _ = window_env(car_days, Windows("test", window_days=1, most=1))
     target_kwh = env.fleet.ev.agreement.target_kwh

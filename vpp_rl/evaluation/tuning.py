@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 
 from vpp_envs.fleet.fleet import rated_kw
+from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.scenario import ScenarioSpec, build_scenario, split_homes
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import Quantile, TimeOfUse
@@ -122,7 +123,8 @@ def best_of(
 
 
 def fewer_homes(spec: ScenarioSpec) -> ScenarioSpec:
-    """The first homes of the fleet, one with a battery or a car at least."""
+    """The first homes of the fleet, one with a battery or a car at least, all in every window."""
     equipped = rated_kw(split_homes(spec, "train")) > 0
     homes = max(TUNING_HOMES, int(equipped.int().argmax()) + 1)
-    return replace(spec, fleet=replace(spec.fleet, homes=min(homes, spec.fleet.homes)))
+    fleet = replace(spec.fleet, homes=min(homes, spec.fleet.homes))
+    return replace(spec, fleet=fleet, fleet_mix=FleetMix())

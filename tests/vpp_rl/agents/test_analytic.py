@@ -6,9 +6,12 @@ import torch
 from torch._dynamo.testing import CompileCounter
 
 from vpp_envs.errors import InputError
+from vpp_envs.fleet.fleet import map_columns
+from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.kernels import rows_at
 from vpp_envs.reward import reward_parts
 from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents import analytic
 from vpp_rl.agents.analytic import AnalyticLearner, AnalyticSettings, smooth_step
 from vpp_rl.agents.network import PolicyNetwork
 from vpp_rl.agents.ppo import PpoSettings
@@ -16,10 +19,10 @@ from vpp_rl.agents.ppo import PpoSettings
 TEMPERATURE = torch.tensor(0.03)
 
 
-def noisy_policy(env, seed=0):
+def noisy_policy(env, seed=0, size=8):
     """A policy somewhere in the middle of its training."""
     generator = torch.Generator().manual_seed(seed)
-    policy = PolicyNetwork(len(env.observation_names), len(env.action_names), (8,))
+    policy = PolicyNetwork(len(env.observation_names), len(env.action_names), (size,))
     with torch.no_grad():
         for weight in policy.parameters():
             weight.copy_(0.2 * torch.randn(weight.shape, generator=generator))
@@ -182,16 +185,74 @@ def test_a_window_longer_than_the_training_days_is_refused(day_spec):
         AnalyticLearner(env, settings, 0)
 
 
-@pytest.mark.parametrize("mode", ["value_curve", "cohort_power"])
-def test_all_ticks_temperatures_and_horizons_share_one_graph(day_spec, mode, monkeypatch):
+@pytest.mark.parametrize(
+    ("mode", "homes"), [("value_curve", None), ("cohort_power", None), ("cohort_power", 5)]
+)
+def test_all_ticks_temperatures_and_horizons_share_one_graph(day_spec, mode, homes, monkeypatch):
     """A second graph costs as long to compile as the first."""
     counter = CompileCounter()
     fuse = torch.compile
     monkeypatch.setattr(torch, "compile", lambda step, **more: fuse(step, backend=counter, **more))
-    env = FleetVectorEnv(day_spec, 4, dispatch=mode, autoreset_mode="Disabled")
-    settings = AnalyticSettings(scenarios=4, window_h=2.0, horizon_h=1.0, iterations=4)
+    spec = replace(day_spec, fleet_mix=FleetMix(homes))
+    env = FleetVectorEnv(spec, 4, dispatch=mode, autoreset_mode="Disabled")
+    settings = AnalyticSettings(scenarios=4, window_h=2.0, horizon_h=1.0, iterations=6)
     trained(env, settings, compile=True)
     assert counter.frame_count == 1
+
+
+def mixed_learner(spec, **more):
+    """A learner in the middle of its training, each of whose windows has three homes of its own."""
+    env = FleetVectorEnv(spec, 4, dtype="float64", autoreset_mode="Disabled", **more)
+    settings = replace(settings_for(2), homes=3, scenarios=3, window_h=1.0, horizon_h=0.5)
+    return AnalyticLearner(env, settings, 0), env, settings
+
+
+@pytest.mark.parametrize("dispatch", ["value_curve", "cohort_power"])
+@pytest.mark.parametrize("kind", ["day_spec", "tariff_days"])
+def test_windows_with_homes_of_their_own_are_windows_alone_with_those_homes(
+    request, kind, dispatch
+):
+    """Profit and gradient; with batteries, and with sun, cars and a tariff beside them."""
+    spec = request.getfixturevalue(kind)
+    learner, env, settings = mixed_learner(
+        replace(spec, fleet_mix=FleetMix(homes=5)), dispatch=dispatch
+    )
+    learner.network.load_state_dict(noisy_policy(env, size=16).state_dict())
+    course = learner._course
+    assert course.fleet.home_id.shape == (3, 3)
+    assert len(course.fleet.home_id.unique(dim=0)) > 1
+
+    def climbed(course):
+        learner.network.zero_grad()
+        profit, _ = analytic._go_on(
+            env, learner.network, settings, course, TEMPERATURE.double(), smooth_step
+        )
+        profit.sum().backward()
+        return profit.detach(), [weight.grad.clone() for weight in learner.network.parameters()]
+
+    together, gradient = climbed(course)
+    alone = []
+    for row in range(3):
+        one = map_columns(course, lambda part, row=row: part[row : row + 1])
+        fleet = map_columns(course.fleet, lambda column, row=row: column[row])
+        assert fleet.home_id.shape == (3,)
+        alone.append(climbed(one._replace(fleet=fleet)))
+    torch.testing.assert_close(together, torch.cat([profit for profit, _ in alone]))
+    for whole, *parts in zip(gradient, *(slopes for _, slopes in alone), strict=True):
+        torch.testing.assert_close(whole, sum(parts), rtol=1e-8, atol=1e-10)
+    assert max(float(slope.abs().max()) for slope in gradient) > 1e-3
+
+
+def test_every_window_of_a_mix_draws_its_homes_and_the_next_others(mixed_days):
+    learner, _, _ = mixed_learner(mixed_days)
+    first = learner._course.fleet.home_id
+    learner.update(0.0)
+    assert torch.equal(learner._course.fleet.home_id, first)  # the window goes on
+    learner.update(0.5)
+    learner.update(1.0)
+    assert not torch.equal(learner._course.fleet.home_id, first)
+    plain, _, _ = mixed_learner(replace(mixed_days, fleet_mix=FleetMix()))
+    assert plain._course.fleet.home_id.shape == (3,)
 
 
 @pytest.mark.cuda

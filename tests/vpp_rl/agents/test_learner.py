@@ -2,12 +2,14 @@
 
 import io
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from vpp_envs.errors import InputError
+from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.analytic import AnalyticSettings
 from vpp_rl.agents.generators import generator_states, set_generators
@@ -58,16 +60,19 @@ def weights(network):
     return torch.cat([weight.flatten() for weight in network.state_dict().values()])
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_updates_after_a_state_are_those_of_the_learner_that_wrote_it(name, day_spec):
-    first = make(name, day_spec, seed=3)
+@pytest.mark.parametrize(
+    ("name", "homes"), [*((name, None) for name in SETTINGS), ("apg", 5), ("ppo", 5)]
+)
+def test_updates_after_a_state_are_those_of_the_learner_that_wrote_it(name, homes, day_spec):
+    spec = replace(day_spec, fleet_mix=FleetMix(homes))
+    first = make(name, spec, seed=3)
     for share in (0.0, 0.2):
         first.update(share)
     state = written(first.state())
     untouched = weights(first.network)
     went_on = [first.update(share) for share in (0.4, 0.6)]
     # Another learner of the same seed, as a resumed run makes it, and a process of other draws.
-    second = make(name, day_spec, seed=3)
+    second = make(name, spec, seed=3)
     torch.rand(7)
     np.random.rand(7)  # noqa: NPY002 - the generator that Stable-Baselines3 draws from
     second.restore(state)

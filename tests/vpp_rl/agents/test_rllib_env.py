@@ -29,12 +29,12 @@ def command(env, tick):
     return np.random.default_rng(tick).uniform(-1, 1, (ROWS, env.single_action_space.shape[0]))
 
 
-def test_rewards_are_those_that_stable_baselines_gets(day_spec):
+def test_rewards_are_those_that_stable_baselines_gets(any_days):
     """The last ones of an episode too, whose potential each library reads in its own mode."""
-    env = runners_env(day_spec)
+    env = runners_env(any_days)
     env.fleet_env._stagger = False
     env.reset(seed=5)
-    bare = FleetVectorEnv(day_spec, ROWS, autoreset_mode="SameStep")
+    bare = FleetVectorEnv(any_days, ROWS, autoreset_mode="SameStep")
     features = len(bare.observation_names)
     venv = FleetVecEnv(bare, torch.zeros(features), torch.ones(features), GAMMA, True, 2)
     venv.seed(10)  # two groups a runner: those of seed 5 are 10 and 11
@@ -47,6 +47,12 @@ def test_rewards_are_those_that_stable_baselines_gets(day_spec):
     assert np.abs(reward).max() > 1e-4
     np.testing.assert_allclose(seen, [i["terminal_observation"] for i in infos], atol=1e-6)
     assert not np.allclose(seen, theirs)
+    env.step(command(env, DAY))  # starts the rows anew
+    for tick in range(20):
+        seen, reward, _, _, _ = env.step(command(env, tick))
+        theirs, paid, _, _ = venv.step(command(env, tick))
+        np.testing.assert_allclose(reward, paid, atol=1e-5)
+        np.testing.assert_allclose(seen, theirs, atol=1e-6)
 
 
 def test_the_step_that_starts_a_row_anew_pays_nothing(day_spec):

@@ -1,3 +1,4 @@
+from copy import copy
 from itertools import pairwise
 
 import numpy as np
@@ -5,6 +6,8 @@ import pytest
 import torch
 
 from vpp_envs.errors import InputError
+from vpp_envs.fleet.fleet import rated_kw
+from vpp_envs.fleet.mix import homes_at
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.sb3_env import FleetVecEnv
 
@@ -36,25 +39,31 @@ def whole_day(venv, seed=11):
     return np.array(rewards), infos
 
 
-def potential(spec_env, fills, issue):
+def homes_of(env, row):
+    """The homes of a row, by their names: it has all of them, or those that it drew."""
+    names = env.fleet.home_id.expand(env.num_envs, -1)[row].tolist()
+    everyone = env.scenario.fleet
+    return homes_at(everyone, torch.tensor([everyone.home_id.tolist().index(n) for n in names]))
+
+
+def potential(env, fills, issue, row):
     """Water value of the mean fills, written a second time: the area under each curve."""
-    scenario = spec_env.scenario
-    battery, agreement = scenario.fleet.battery, scenario.fleet.agreement
-    usable = (battery.capacity_kwh - agreement.reserve_kwh).numpy()
+    scenario, fleet = env.scenario, homes_of(env, row)
+    usable = (fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh).numpy()
     worth = 0.0
     for cohort, fill in enumerate(fills):
         curve = scenario.curve[issue, cohort].double().numpy()
         grid = np.linspace(0.0, 1.0, len(curve))
         area = [0.0, *np.cumsum([(a + b) / 2 / (len(curve) - 1) for a, b in pairwise(curve)])]
-        member = scenario.fleet.cohort.numpy() == cohort
+        member = fleet.cohort.numpy() == cohort
         worth += np.interp(fill, grid, area) * usable[member].sum()
-    return worth * spec_env.reward_scale / spec_env.rated_kw
+    return worth * env.reward_scale / float(rated_kw(fleet).sum())
 
 
-def test_shaping_adds_up_to_the_discounted_value_of_what_is_left_in_store(day_spec):
-    shaped, infos = whole_day(adapter(day_spec, shaping=True))
-    plain, _ = whole_day(adapter(day_spec, shaping=False))
-    venv = adapter(day_spec)
+def test_shaping_adds_up_to_the_discounted_value_of_what_is_left_in_store(any_days):
+    shaped, infos = whole_day(adapter(any_days, shaping=True))
+    plain, _ = whole_day(adapter(any_days, shaping=False))
+    venv = adapter(any_days)
     venv.seed(11)
     venv.reset()
     discount = GAMMA ** np.arange(DAY)
@@ -63,7 +72,7 @@ def test_shaping_adds_up_to_the_discounted_value_of_what_is_left_in_store(day_sp
     issue = (venv.env.tick + DAY).clamp(max=len(venv.env.tables.features) - 1) // 6
     left = np.array(
         [
-            potential(venv.env, info["terminal_observation"][at], int(issue[row]))
+            potential(venv.env, info["terminal_observation"][at], int(issue[row]), row)
             for row, info in enumerate(infos)
         ]
     )
@@ -147,23 +156,58 @@ def test_another_autoreset_mode_is_refused(day_spec):
         FleetVecEnv(env, zero, zero, GAMMA, shaping=True, group=2)
 
 
-def test_every_reward_is_that_of_a_slow_reference(day_spec):
+def test_every_reward_is_that_of_a_slow_reference(any_days):
     """r + gamma phi(s') - phi(s), less the pair's mean, phi integrated home group by home group."""
-    venv = adapter(day_spec)
-    bare = FleetVectorEnv(day_spec, ROWS, autoreset_mode="Disabled", dtype="float64")
+    venv = adapter(any_days)
+    bare = FleetVectorEnv(any_days, ROWS, autoreset_mode="Disabled", dtype="float64")
     venv.seed(5)
     venv.reset()
     seen, _ = bare.reset(seed=[5, 5, 6, 6])
 
     def phi(seen):
         issue = bare.tick.clamp(max=len(bare.tables.features) - 1) // 6
-        rows = zip(seen[:, venv._stored_value.fill_at], issue.tolist(), strict=True)
-        return np.array([potential(bare, fills, at) for fills, at in rows])
+        rows = zip(seen[:, venv._stored_value.fill_at], issue.tolist(), range(ROWS), strict=True)
+        return np.array([potential(bare, *row) for row in rows])
 
-    for tick in range(DAY):  # the last one ends the episode
+    for tick in range(DAY + 30):  # over the end of the first episode
         before = phi(seen)
         _, reward, _, _ = venv.step(command(venv, tick))
-        seen, earned, _, _, _ = bare.step(command(venv, tick))
+        seen, earned, _, ended, _ = bare.step(command(venv, tick))
         shaped = (earned + GAMMA * phi(seen) - before).reshape(-1, 2)
         expected = (shaped - shaped.mean(1, keepdims=True)).reshape(-1)
         np.testing.assert_allclose(reward, expected, rtol=1e-5, atol=1e-6)
+        assert ended.all() == (tick == DAY - 1)
+        if ended.any():
+            seen, _ = bare.reset()
+
+
+def test_episodes_with_other_homes_gain_by_shaping_what_each_began_and_ended_with(mixed_days):
+    """Without pairs: gamma^T phi(end) - phi(start) of each episode, by the homes that it had."""
+    shaped, plain = (adapter(mixed_days, shaping, group=1) for shaping in (True, False))
+    env = plain.env
+    for venv in (shaped, plain):
+        venv.seed(3)
+        venv.reset()
+        venv.env._age[:] = DAY - 40
+    at = shaped._stored_value.fill_at
+    seen, homes = env.observation[:, at].numpy(), []
+    for lived in (40, DAY):
+        homes.append(env.fleet.home_id.clone())
+        first, tick = env.tick // 6, env.tick.clone()
+        start = np.array([potential(env, seen[r], int(first[r]), r) for r in range(ROWS)])
+        then = copy(env)  # with the homes of this episode
+        added = np.zeros(ROWS)
+        for step in range(lived):
+            actions = command(shaped, step)
+            (_, more, _, _), (after, less, done, infos) = (
+                venv.step(actions) for venv in (shaped, plain)
+            )
+            added += GAMMA**step * (more.astype(np.float64) - less)
+        assert done.all()
+        last = (tick + lived).clamp(max=len(env.tables.features) - 1) // 6
+        fills = [info["terminal_observation"][at] for info in infos]
+        end = np.array([potential(then, fills[r], int(last[r]), r) for r in range(ROWS)])
+        np.testing.assert_allclose(added, GAMMA**lived * end - start, atol=5e-5)
+        seen = after[:, at]
+    assert (homes[0] != homes[1]).any(-1).all()
+    assert (homes[0] != homes[0][:1]).any()

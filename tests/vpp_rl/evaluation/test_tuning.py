@@ -3,10 +3,18 @@ from dataclasses import replace
 import pytest
 import torch
 
+from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.scenario import ScenarioSpec, build_scenario
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import Quantile, TimeOfUse
-from vpp_rl.evaluation.tuning import best_of, mpc_grid, quantile_grid, time_of_use_grid, tuned
+from vpp_rl.evaluation.tuning import (
+    best_of,
+    fewer_homes,
+    mpc_grid,
+    quantile_grid,
+    time_of_use_grid,
+    tuned,
+)
 from vpp_rl.rollout import Windows, play
 
 WINDOWS = Windows("train", window_days=1, most=2)
@@ -46,6 +54,16 @@ def test_tuning_needs_a_battery_among_the_homes_that_it_plays(day_spec):
     tuned(rare, WINDOWS, said.append, lambda what, share: shares.append(share))
     assert [line.split(":")[0] for line in said] == ["time of use", "quantile rule", "mpc"]
     assert max(shares) == 1.0
+
+
+def test_rules_are_tuned_on_the_same_homes_however_many_an_episode_draws(day_spec):
+    """Twelve of sixteen homes an episode are more than the eight that rules are tuned on."""
+    many = replace(day_spec, fleet=replace(day_spec.fleet, homes=16))
+    mixed = replace(many, fleet_mix=FleetMix(homes=12))
+    assert fewer_homes(mixed) == fewer_homes(many)
+    grid = quantile_grid()[:2]
+    best = [best_of(Quantile, grid, fewer_homes(spec), WINDOWS) for spec in (many, mixed)]
+    assert best[0] == best[1]
 
 
 def test_fleets_of_the_same_cohorts_share_their_tables(day_spec: ScenarioSpec):

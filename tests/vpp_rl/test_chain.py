@@ -123,7 +123,7 @@ def test_a_run_whose_episodes_draw_their_homes_says_so(agent, tmp_path, capsys):
     mix = "scenario.fleet_mix.homes=2"
     assert main(["train", *agent, *SYNTHETIC, mix, f"hydra.run.dir={folder}"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "4 homes to train with: an episode has 2 of them" in shown
+    assert "4 homes to train with: an episode of training has 2 of them" in shown
     assert json.loads((folder / "config.json").read_text())["scenario"]["fleet_mix"]["homes"] == 2
     assert (folder / "policy.pt").is_file()
 

@@ -47,7 +47,7 @@ class AnalyticSettings:
     hidden: tuple[int, ...] = (64, 64)
     learning_rate: float = 6e-3
     scenarios: int = 256  # windows side by side
-    homes: int = 4  # homes of the training fleet in a window
+    homes: int = 4  # of the training fleet in a window, where the scenario does not draw its own
     window_h: float = 24.0  # after which other days and homes are drawn
     horizon_h: float = 12.0  # of one gradient step; divides the window
     temperature: float = 0.03  # width of smoothed decisions at first, share of the price
@@ -324,14 +324,16 @@ def _stored_value(curve: Tensor, energy_kwh: Tensor, fleet: Fleet) -> Tensor:
 
 def _some_homes(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: int) -> Fleet:
     """A random part of the fleet: one for all windows, or where fleets are mixed one for each."""
-    whole, homes = env.scenario.fleet, settings.homes
-    # Homes with a device first: of the others there is nothing to learn.
-    equipped = commanded(whole).nonzero().squeeze(-1)
-    if homes <= len(equipped):
-        whole = homes_at(whole, equipped)
-    if homes < len(whole.home_id):
-        mixed = env.scenario.episode_homes is not None
-        windows = torch.arange(settings.scenarios).unsqueeze(-1) if mixed else 0
-        spread = env.scenario.spec.fleet_mix.spread if mixed else 0.0
-        whole = homes_at(whole, draw_homes(whole, homes, spread, seed, episode, windows))
-    return cast_fleet(whole, env.dtype, env.device)
+    scenario, fleet, homes = env.scenario, env.scenario.fleet, settings.homes
+    if scenario.episode_homes is not None:
+        spread = scenario.spec.fleet_mix.spread
+        windows = torch.arange(settings.scenarios).unsqueeze(-1)
+        places = draw_homes(fleet, scenario.episode_homes, spread, seed, episode, windows)
+        fleet = homes_at(fleet, places)
+    elif homes < len(fleet.home_id):
+        # Homes with a device first: of the others there is nothing to learn.
+        equipped = commanded(fleet).nonzero().squeeze(-1)
+        if homes <= len(equipped):
+            fleet = homes_at(fleet, equipped)
+        fleet = homes_at(fleet, draw_homes(fleet, homes, 0.0, seed, episode))
+    return cast_fleet(fleet, env.dtype, env.device)

@@ -37,7 +37,8 @@ class FleetMix:
 
     def __str__(self) -> str:
         """As a user reads it."""
-        return f"an episode has {self.homes} of them, in shares of their kinds that stray"
+        shares = ", in shares of their kinds that stray" if self.spread else ""
+        return f"an episode of training has {self.homes} of them{shares}"
 
 
 def draw_homes(

@@ -201,7 +201,7 @@ def test_all_ticks_temperatures_and_horizons_share_one_graph(day_spec, mode, hom
 
 
 def mixed_learner(spec, **more):
-    """A learner in the middle of its training, each of whose windows has three homes of its own."""
+    """A learner whose windows have three homes, or as many as the scenario draws for each."""
     env = FleetVectorEnv(spec, 4, dtype="float64", autoreset_mode="Disabled", **more)
     settings = replace(settings_for(2), homes=3, scenarios=3, window_h=1.0, horizon_h=0.5)
     return AnalyticLearner(env, settings, 0), env, settings
@@ -219,7 +219,7 @@ def test_windows_with_homes_of_their_own_are_windows_alone_with_those_homes(
     )
     learner.network.load_state_dict(noisy_policy(env, size=16).state_dict())
     course = learner._course
-    assert course.fleet.home_id.shape == (3, 3)
+    assert course.fleet.home_id.shape == (3, 5)
     assert len(course.fleet.home_id.unique(dim=0)) > 1
 
     def climbed(course):

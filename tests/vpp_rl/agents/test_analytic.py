@@ -235,7 +235,7 @@ def test_windows_with_homes_of_their_own_are_windows_alone_with_those_homes(
     for row in range(3):
         one = map_columns(course, lambda part, row=row: part[row : row + 1])
         fleet = map_columns(course.fleet, lambda column, row=row: column[row])
-        assert fleet.home_id.shape == (3,)
+        assert fleet.home_id.shape == (5,)
         alone.append(climbed(one._replace(fleet=fleet)))
     torch.testing.assert_close(together, torch.cat([profit for profit, _ in alone]))
     for whole, *parts in zip(gradient, *(slopes for _, slopes in alone), strict=True):

@@ -176,7 +176,10 @@ def test_commands_by_the_number_of_a_home_are_refused_where_homes_change(small_s
 def test_a_scenario_says_how_many_of_its_homes_an_episode_has(small_spec):
     spec = replace(small_spec, fleet_mix=FleetMix(homes=5))
     train = build_scenario(spec, "train")
-    assert any("8 homes to train with: an episode of training has 5 of them" in x for x in train.fleet_lines)
+    assert any(
+        "8 homes to train with: an episode of training has 5 of them" in x
+        for x in train.fleet_lines
+    )
     assert train.episode_homes == 5
     test = build_scenario(spec, "test")
     assert test.episode_homes is None

@@ -157,6 +157,8 @@ class AnalyticLearner:
         """Become the learner that wrote this state."""
         self.network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
+        # The state holds that of its writer; the rate is set before every step.
+        self._optimiser.param_groups[0]["weight_decay"] = self._settings.weight_decay
         self._updates = state["updates"]
         # The homes of a window are drawn by its number.
         window = max(self._updates - 1, 0) // self._horizons

@@ -1,5 +1,6 @@
 """What holds for every learner: from equal states, equal updates."""
 
+import copy
 import io
 import random
 from dataclasses import replace
@@ -35,13 +36,13 @@ SETTINGS = {
     "ppo": PpoSettings(hidden=(8,), scenarios=4, steps=150, batch=100, epochs=1, group=2),
     # Episodes end in every update, and the replay runs over between the states.
     "sac": SacSettings(**REPLAY),
-    "td3": Td3Settings(**REPLAY),
+    "td3": Td3Settings(**REPLAY, policy_delay=2),
     "tqc": TqcSettings(**REPLAY),
 }
 
 
-def make(name, spec, seed):
-    kind, settings = learner(name), SETTINGS[name]
+def make(name, spec, seed, settings=None):
+    kind, settings = learner(name), settings or SETTINGS[name]
     env = FleetVectorEnv(
         spec, settings.scenarios, autoreset_mode=kind.autoreset_mode, stagger=kind.steps_env
     )
@@ -99,3 +100,62 @@ def test_an_unknown_learner_is_refused_with_all_names():
     with pytest.raises(InputError) as refused:
         learner("ppoo")
     assert all(name in str(refused.value) for name in LEARNERS)
+
+
+OTHER = {
+    "learning_rate": 3e-3,
+    "temperature": 0.3,
+    "final_temperature": 0.1,
+    "weight_decay": 0.5,
+    "max_grad_norm": 1e-3,
+    "batch": 25,
+    "epochs": 2,
+    "gamma": 0.99,
+    "gae_lambda": 0.5,
+    "clip_range": 0.01,
+    "entropy": 0.1,
+    "gradient_steps": 2,
+    "tau": 0.5,
+    "horizon_h": 0.5,
+    "target_entropy": -9.0,
+    "noise": 0.9,
+    "policy_delay": 1,
+    "target_noise": 0.9,
+    "dropped_quantiles": 3,
+}
+CHANGES = [(name, key) for name in SETTINGS for key in learner(name).changeable]
+
+
+@pytest.fixture(scope="module")
+def after_an_update(day_spec):
+    """By learner, a state, and the policy that its writer's next update makes; each made once."""
+    made = {}
+
+    def of(name):
+        if name not in made:
+            first = make(name, day_spec, seed=3)
+            first.update(0.2)
+            state = written(first.state())
+            first.update(0.4)
+            made[name] = state, weights(first.network)
+        return made[name]
+
+    return of
+
+
+@pytest.mark.parametrize(("name", "key"), CHANGES)
+def test_a_changeable_setting_counts_although_the_state_was_written_with_another(
+    name, key, day_spec, after_an_update
+):
+    state, with_the_same = after_an_update(name)
+    assert getattr(SETTINGS[name], key) != OTHER[key]
+    second = make(name, day_spec, 3, replace(SETTINGS[name], **{key: OTHER[key]}))
+    second.restore(copy.deepcopy(state))
+    second.update(0.4)
+    assert not torch.equal(weights(second.network), with_the_same)
+
+
+def test_settings_that_shaped_a_state_are_not_changeable():
+    for name in SETTINGS:
+        shaping = {"name", "hidden", "scenarios", "seconds", "iterations", "replay", "log_std"}
+        assert shaping.isdisjoint(learner(name).changeable)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -275,6 +276,26 @@ def override_value(text: str) -> Any:  # noqa: ANN401 - any value may be written
     if isinstance(override, str):
         raise InputError(override)
     return override.value()
+
+
+def with_values(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A copy of a plain configuration with some values replaced.
+
+    Args:
+        config: As `resolved` returns it.
+        overrides: In Hydra's syntax, of keys that it has.
+
+    Raises:
+        InputError: An override cannot be read.
+    """
+    changed = deepcopy(dict(config))
+    for text in overrides:
+        *groups, name = text.partition("=")[0].split(".")
+        inside = changed
+        for group in groups:
+            inside = inside[group]
+        inside[name] = override_value(text)
+    return changed
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:

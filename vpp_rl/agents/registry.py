@@ -76,9 +76,7 @@ def _rllib_ppo() -> LearnerKind:
     from vpp_rl.agents.rllib import RllibSettings, make
 
     # Its runners step environments of their own, which they make from the scenario.
-    return LearnerKind(
-        RllibSettings, make, "NextStep", steps_env=False, changeable=_OF_EVERY_PPO
-    )
+    return LearnerKind(RllibSettings, make, "NextStep", steps_env=False, changeable=_OF_EVERY_PPO)
 
 
 # By name: functions, because the library that a learner needs is imported only with it.

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +89,8 @@ def with_budget(config: dict[str, Any], overrides: Sequence[str]) -> dict[str, A
         InputError: An override changes something else.
     """
     from vpp_envs.errors import InputError
-    from vpp_rl.configuration import override_value
+    from vpp_rl.configuration import with_values
 
-    changed = deepcopy(config)
     for text in overrides:
         key = text.partition("=")[0]
         if key not in BUDGET:
@@ -100,10 +98,7 @@ def with_budget(config: dict[str, Any], overrides: Sequence[str]) -> dict[str, A
                 f"vpp train --resume goes on with the run's own settings, of which "
                 f"{', '.join(BUDGET)} may be changed, not '{key}': train anew for that."
             )
-        *group, name = key.split(".")
-        inside = changed[group[0]] if group else changed
-        inside[name] = override_value(text)
-    return changed
+    return with_values(config, overrides)
 
 
 def _folder(flag: str, argv: Sequence[str]) -> tuple[Path, list[str]]:

@@ -28,6 +28,10 @@ budget that they were made at, `config.json` the configuration and its seed.
 """
 
 
+class DivergedError(InputError):
+    """An update gave what is no number: the settings do not train."""
+
+
 def trouble(update: Update, network: PolicyNetwork) -> str:
     """Say what an update made that is no number, or ``""``.
 

@@ -16,13 +16,12 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from vpp_envs.errors import InputError
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.learner import UNTRAINED, Learner, Progress
 from vpp_rl.agents.registry import learner
 from vpp_rl.training.checkpoint import FACTS, WEIGHTS
 from vpp_rl.training.clock import Clock, budget_share
-from vpp_rl.training.divergence import BUNDLE, leave_bundle, trouble
+from vpp_rl.training.divergence import BUNDLE, DivergedError, leave_bundle, trouble
 from vpp_rl.training.settings import TrainingJob
 from vpp_rl.training.snapshot import SNAPSHOTS, write_snapshot
 from vpp_rl.training.watch import LEARNING, Listen, Watch
@@ -68,7 +67,8 @@ def run_training(
 
     Raises:
         TrainingStopped: `stop` said so.
-        InputError: An update gave what is no number, or the disk is full.
+        DivergedError: An update gave what is no number.
+        InputError: The disk is full.
     """
     before = snapshot or {"seconds": 0.0, "setup_s": 0.0}
     env = training_env(job)
@@ -140,7 +140,7 @@ class _Training:
         updates = self.progress.iteration + 1
         if what := trouble(update, self.learner.network):
             bundle = leave_bundle(self.folder, self.saved, self.shares, updates, what)
-            raise InputError(
+            raise DivergedError(
                 f"the training stopped at update {updates} because {what}: a smaller "
                 f"agent.learning_rate may help, and `vpp train --replay {bundle}` shows it again."
             )

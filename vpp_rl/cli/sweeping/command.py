@@ -1,17 +1,23 @@
 """``vpp train --multirun``: a sweep from the command line to its exit code."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vpp_envs.errors import InputError
 from vpp_rl.cli.hydra_job import check_all, grid_jobs, start_hydra
 from vpp_rl.cli.sweeping.folder import resumed
 from vpp_rl.cli.sweeping.outcome import SweepJob
+from vpp_rl.cli.sweeping.ray_cluster import prepare_environment
 from vpp_rl.suggestion import did_you_mean
 
-_OURS = {"sweeper": ("basic", "optuna"), "launcher": ("basic", "ray")}
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+_OURS = {"sweeper": ("basic", "optuna", "pbt"), "launcher": ("basic", "ray")}
 _SHOWS = ("-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info")
 
 
@@ -44,14 +50,13 @@ def run_sweep(
     """
     arguments = resumed(argv)
     sweeper, launcher = _chosen(arguments, "sweeper"), _chosen(arguments, "launcher")
-    _register(ray=launcher == "ray", optuna=sweeper == "optuna")
-    if sweeper == "optuna":
-        _check_search(arguments)
-        from vpp_rl.cli.sweeping.space import probing_jobs
-
-        check_all(config_name, arguments, check, probing_jobs)
-    else:
-        check_all(config_name, arguments, check, grid_jobs)
+    if sweeper == "pbt" and launcher == "ray":
+        raise InputError(
+            "hydra/sweeper=pbt runs its members on Ray by itself: drop hydra/launcher=ray (and for "
+            "fewer than all cores, give hydra.sweeper.cpus=N)"
+        )
+    _register(sweeper, launcher)
+    check_all(config_name, arguments, *_checks(sweeper, arguments, check))
     from vpp_rl.cli.sweeping.launching import FailedJobsError
 
     try:
@@ -81,7 +86,27 @@ def _chosen(argv: Sequence[str], kind: str) -> str:
     return options[-1]
 
 
-def _register(ray: bool, optuna: bool) -> None:
+def _checks(
+    sweeper: str, arguments: Sequence[str], check: Callable[[Any], object]
+) -> tuple[Callable[[Any], object], Callable[[Sequence[str]], Iterable[list[str]]]]:
+    """What jobs are checked by, and which are, before the first is run."""
+    if sweeper not in ("optuna", "pbt"):
+        return check, grid_jobs
+    from vpp_rl.cli.sweeping.space import probing_jobs
+
+    if sweeper == "optuna":
+        from vpp_rl.cli.sweeping.search import OptunaSettings
+
+        _settings(arguments, OptunaSettings)
+        return check, probing_jobs
+    from vpp_rl.cli.sweeping.pbt_sweeper import population_check
+    from vpp_rl.cli.sweeping.population import PopulationSettings
+
+    settings = _settings(arguments, PopulationSettings)
+    return population_check(arguments, settings, check), probing_jobs
+
+
+def _register(sweeper: str, launcher: str) -> None:
     """Make our sweepers and our launcher known to Hydra, in this process.
 
     Hydra finds plugins by scanning the package ``hydra_plugins`` and instantiates those alone
@@ -95,22 +120,24 @@ def _register(ray: bool, optuna: bool) -> None:
     from vpp_rl.cli.sweeping.grid import GridSweeper
 
     _enter(plugins, "sweeper", "basic", GridSweeper, {"max_batch_size": None, "params": None})
-    if optuna:
+    if sweeper == "optuna":
         import_module("optuna")
         from vpp_rl.cli.sweeping.optuna_sweeper import OptunaSweeper
         from vpp_rl.cli.sweeping.search import OptunaSettings
 
         _enter(plugins, "sweeper", "optuna", OptunaSweeper, asdict(OptunaSettings()))
-    if ray:
-        from vpp_rl.cli.sweeping.ray_launcher import (
-            DEFAULTS,
-            LocalRayLauncher,
-            prepare_environment,
-        )
+    if sweeper == "pbt":
+        prepare_environment()
+        import_module("ray.tune")
+        from vpp_rl.cli.sweeping.pbt_sweeper import PbtSweeper
+        from vpp_rl.cli.sweeping.population import PopulationSettings
+
+        _enter(plugins, "sweeper", "pbt", PbtSweeper, asdict(PopulationSettings()))
+    if launcher == "ray":
+        from vpp_rl.cli.sweeping.ray_launcher import DEFAULTS, LocalRayLauncher
 
         prepare_environment()
         import_module("ray")
-
         _enter(plugins, "launcher", "ray", LocalRayLauncher, DEFAULTS)
 
 
@@ -131,12 +158,11 @@ def _enter(
     )
 
 
-def _check_search(argv: Sequence[str]) -> None:
-    """Refuse settings of the search before Hydra makes a folder."""
+def _settings(argv: Sequence[str], into: type[T]) -> T:
+    """Read the settings of a sweeper before Hydra makes a folder, and refuse wrong ones."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    from vpp_rl.cli.sweeping.search import OptunaSettings
     from vpp_rl.configuration import build
 
     prefix = "hydra.sweeper."
@@ -144,6 +170,6 @@ def _check_search(argv: Sequence[str]) -> None:
     try:
         parsed = OverridesParser.create().parse_overrides(texts)
     except HydraException:
-        return  # Hydra says so itself
+        return into()  # Hydra says so itself
     values = {one.key_or_group.removeprefix(prefix): one.value() for one in parsed}
-    build("hydra.sweeper", values, OptunaSettings)
+    return build("hydra.sweeper", values, into)

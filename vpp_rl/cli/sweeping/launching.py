@@ -10,7 +10,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vpp_rl.cli.console import console
 from vpp_rl.cli.sweeping.board import Board, resume_command
@@ -61,6 +61,44 @@ class JobSweeper(Sweeper):
         )
 
 
+def job_config(
+    context: HydraContext, config: DictConfig, overrides: Sequence[str], number: int
+) -> DictConfig:
+    """The configuration of a job, with Hydra's own part.
+
+    Args:
+        context: Hydra's.
+        config: Of the sweep.
+        overrides: Of the job.
+        number: Of the job.
+    """
+    composed = context.config_loader.load_sweep_config(config, list(overrides))
+    with open_dict(composed):
+        composed.hydra.job.id = composed.hydra.job.num = number
+    return composed
+
+
+@contextmanager
+def opened(config: DictConfig, job: SweepJob) -> Iterator[Path]:
+    """Hold the sweep's folder, and note there what it is resumed by.
+
+    Args:
+        config: The sweep's composed configuration, with Hydra's own part.
+        job: What a job does.
+
+    Raises:
+        InputError: Another process holds the folder.
+    """
+    folder = Path(str(config.hydra.sweep.dir))
+    # Their launchers announce each job, which here gets a line when it ends.
+    for library in ("hydra", "hydra_plugins"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    with held(folder):
+        keep_command(folder, job.argv)
+        OmegaConf.save(config, folder / "multirun.yaml")
+        yield folder
+
+
 @contextmanager
 def sweep(
     config: DictConfig,
@@ -82,15 +120,9 @@ def sweep(
         FailedJobsError: At the end, if some jobs failed.
         InputError: Another process holds the folder.
     """
-    folder = Path(str(config.hydra.sweep.dir))
     out = console()
-    # Their launchers announce each job, which here gets a line when it ends.
-    for library in ("hydra", "hydra_plugins"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-    board = Board(out, folder, tuple(keys), total, _options(job.argv))
-    with held(folder):
-        keep_command(folder, job.argv)
-        OmegaConf.save(config, folder / "multirun.yaml")
+    with opened(config, job) as folder:
+        board = Board(out, folder, tuple(keys), total, _options(job.argv))
         out.print(f"{total} jobs in {folder}; if they are interrupted, go on with", markup=False)
         out.print(f"  {resume_command(folder)}", markup=False)
 

@@ -7,9 +7,6 @@ cluster running.
 """
 
 import contextlib
-import os
-import secrets
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,41 +16,22 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra_plugins.hydra_ray_launcher.ray_launcher import RayLauncher
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
-from vpp_envs.errors import InputError
+from vpp_rl.cli.sweeping.launching import job_config
 from vpp_rl.cli.sweeping.outcome import Outcome
+from vpp_rl.cli.sweeping.ray_cluster import INIT, refuse_too_few_cores
 
 OUTPUT = "output.txt"  # what a job printed
 
 # Hydra's settings under ``hydra.launcher``, as hydra-ray-launcher names them.
 DEFAULTS: dict[str, Any] = {
     "ray": {
-        "init": {
-            "address": "local",  # a cluster of its own, whatever RAY_ADDRESS names
-            "num_cpus": None,  # null = all cores
-            "object_store_memory": 78643200,  # bytes, Ray's least: jobs exchange a number
-            "include_dashboard": False,
-            "log_to_driver": False,
-            "logging_level": "warning",
-            "_node_ip_address": "127.0.0.1",
-        },
+        "init": INIT,
         # A job whose process dies starts over, so often; one that runs out of memory, likewise.
         "remote": {"num_cpus": "${threads}", "max_retries": 3},
     }
 }
-
-
-def prepare_environment() -> None:
-    """Set what Ray reads from the environment when it is imported, unless the person has set it."""
-    # Ray listens on every interface: who knows the token may run code. Ray's own default is a
-    # token in the home directory, which stays there.
-    if "ray" not in sys.modules:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # For what a worker does before its job sets torch's threads.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 class LocalRayLauncher(RayLauncher):
@@ -91,19 +69,14 @@ class LocalRayLauncher(RayLauncher):
 
     def _start(self) -> None:
         """Start the cluster, once."""
-        import ray
         from hydra_plugins.hydra_ray_launcher._launcher_util import start_ray
 
         setup_globals()
         start_ray(self.ray_cfg.init)
-        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's own gap
-        there, needed = resources.get("CPU", 0.0), self.ray_cfg.remote.get("num_cpus") or 1
-        if needed > there:
-            # Ray would wait for ever.
-            raise InputError(
-                f"a job needs {needed} cores (hydra.launcher.ray.remote.num_cpus, by default as "
-                f"many as threads), and Ray has {there:g}: ask for fewer threads."
-            )
+        refuse_too_few_cores(
+            self.ray_cfg.remote.get("num_cpus") or 1,
+            "hydra.launcher.ray.remote.num_cpus, by default as many as threads",
+        )
 
     def _submit(self, overrides: Sequence[str], number: int) -> Any:  # noqa: ANN401 - an ObjectRef
         from hydra_plugins.hydra_ray_launcher._launcher_util import launch_job_on_ray
@@ -121,10 +94,7 @@ class LocalRayLauncher(RayLauncher):
     def _config_of(self, overrides: Sequence[str], number: int) -> DictConfig:
         assert self.hydra_context is not None
         assert self.config is not None
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-        with open_dict(config):
-            config.hydra.job.id = config.hydra.job.num = number
-        return config
+        return job_config(self.hydra_context, self.config, overrides, number)
 
     def _lost(self, overrides: Sequence[str], number: int, error: Exception) -> Outcome:
         """The outcome of a job that Ray gave up."""

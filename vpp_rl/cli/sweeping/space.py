@@ -1,5 +1,6 @@
-"""A search space for Optuna, written in Hydra's override syntax."""
+"""A search space, written in Hydra's override syntax."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 _INSIDE = 0.382  # a point of an interval that is no round number, as draws are none
+_STEP = 0.1  # of a dimension from end to end, to what is beside a value
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,51 @@ class Dimension:
             # Sums of steps end in ...0004: what a person wrote is what a job gets.
             drawn = min(self.values, key=lambda value: abs(value - drawn))
         return f"{self.key}={drawn}"
+
+    def at(self, unit: float) -> Any:  # noqa: ANN401 - as `distribution` draws
+        """The value at a point of the dimension, so that equal parts are equally likely.
+
+        Args:
+            unit: From 0 at the lower end to 1 at the upper one.
+        """
+        if self.values and not self.log:
+            return self.values[min(int(unit * len(self.values)), len(self.values) - 1)]
+        low, high = self._ends
+        point = low * (high / low) ** unit if self.log else low + unit * (high - low)
+        if self.values:
+            return round(point)
+        # Six digits say it all, and can be read.
+        return min(max(float(f"{point:.6g}"), low), high)
+
+    def beside(self, value: Any, up: bool) -> Any:  # noqa: ANN401 - as `distribution` draws
+        """A value a tenth of the dimension away, or the next one there is; never the same.
+
+        Args:
+            value: Of the dimension.
+            up: Towards its upper end, unless that is too near.
+        """
+        here, step = self._unit(value), _STEP
+        there = value
+        while there == value:
+            point = here + step if up else here - step
+            if not 0.0 <= point <= 1.0:
+                point = here - step if up else here + step
+            there = self.at(min(max(point, 0.0), 1.0))
+            step *= 2.0
+        return there
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        return (self.values[0], self.values[-1]) if self.values else (self.low, self.high)
+
+    def _unit(self, value: Any) -> float:  # noqa: ANN401 - as `distribution` draws
+        """Where a value stands, so that `at` gives it back."""
+        if self.values and not self.log:
+            return (self.values.index(value) + 0.5) / len(self.values)
+        low, high = self._ends
+        if self.log:
+            return math.log(value / low) / math.log(high / low)
+        return float((value - low) / (high - low))
 
     def probes(self) -> list[str]:
         """Overrides that show whether a job can be made of every value."""
@@ -85,7 +132,7 @@ def search_space(overrides: Sequence[str]) -> tuple[list[str], list[Dimension]]:
             fixed.append(text)
     if not space:
         raise InputError(
-            "hydra/sweeper=optuna has nothing to search: give one or more keys several values, "
+            "there is nothing to search: give one or more keys several values, "
             "such as 'agent.learning_rate=tag(log, interval(1e-4, 1e-2))'"
         )
     return fixed, space

@@ -202,7 +202,7 @@ def test_a_folder_whose_study_searches_another_space_is_refused(trainer, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["seed=1"], "hydra/sweeper=optuna has nothing to search"),
+        (["seed=1"], "there is nothing to search: give one or more keys"),
         (["seed=choice(3)"], "'seed=choice(3)' holds fewer than two values"),
         (["seed=choice(3,3)"], "'seed=choice(3,3)' holds fewer than two values"),
         (["seed=range(3,4)"], "'seed=range(3,4)' holds fewer than two values"),

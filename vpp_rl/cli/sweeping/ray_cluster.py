@@ -1,0 +1,51 @@
+"""The Ray cluster of a sweep: on this machine, behind a token, telling nobody."""
+
+import os
+import secrets
+import sys
+from typing import Any
+
+from vpp_envs.errors import InputError
+
+# Arguments of `ray.init`.
+INIT: dict[str, Any] = {
+    "address": "local",  # a cluster of its own, whatever RAY_ADDRESS names
+    "num_cpus": None,  # null = all cores
+    "object_store_memory": 78643200,  # bytes, Ray's least: jobs exchange a number
+    "include_dashboard": False,
+    "log_to_driver": False,
+    "logging_level": "warning",
+    "_node_ip_address": "127.0.0.1",
+}
+
+
+def prepare_environment() -> None:
+    """Set what Ray reads from the environment when it is imported, unless the person has set it."""
+    # Ray listens on every interface: who knows the token may run code. Ray's own default is a
+    # token in the home directory, which stays there.
+    if "ray" not in sys.modules:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # For what a worker does before its job sets torch's threads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def refuse_too_few_cores(needed: float, named: str) -> None:
+    """Refuse a job for which Ray, which runs, would wait for ever.
+
+    Args:
+        needed: Cores of a job.
+        named: What sets them, for the sentence.
+
+    Raises:
+        InputError: Ray has fewer.
+    """
+    import ray
+
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's own gap
+    there = resources.get("CPU", 0.0)
+    if needed > there:
+        raise InputError(
+            f"a job needs {needed} cores ({named}), and Ray has {there:g}: ask for fewer threads."
+        )

@@ -16,6 +16,7 @@ from typing import Any
 import ray
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
+from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from vpp_rl.cli.sweeping.generation import Plan, train_generation
 from vpp_rl.cli.sweeping.population import Member, PopulationSettings, Result, heir
@@ -88,6 +89,13 @@ class RepeatablePbt(PopulationBasedTraining):
         self._space, self._seed = space, settings.seed
         self._generation, self._number = 0, 0
 
+    def on_trial_add(self, tune_controller: Ray, trial: Ray) -> None:
+        """Called by Ray when a member is to begin, or to be tried again."""
+        super().on_trial_add(tune_controller, trial)
+        # Ray ends the processes of members that wait for a generation's end, all but one; a new
+        # one would build the days and homes anew, which can take longer than a generation.
+        tune_controller._actor_cache.increase_max(trial.placement_group_factory)
+
     def on_trial_result(self, tune_controller: Ray, trial: Ray, result: dict[str, Any]) -> str:
         """Called by Ray; the last member of a generation to report lets all take over."""
         before = random.getstate()
@@ -110,6 +118,19 @@ class RepeatablePbt(PopulationBasedTraining):
         """Called by Ray with a copy of the parent's configuration."""
         child = heir(self._space, member_of(config), self._number, self._generation, self._seed)
         return {**config, MEMBER: asdict(child)}
+
+
+class Members(BasicVariantGenerator):
+    """Ray's list of members, at its end only when they are: until then Ray keeps processes."""
+
+    def __init__(self, board: PopulationBoard) -> None:
+        """Watch a board."""
+        super().__init__()
+        self._board = board
+
+    def is_finished(self) -> bool:
+        """Whether no process will be needed any more."""
+        return bool(super().is_finished()) and self._board.over
 
 
 class Report(tune.Callback):
@@ -181,7 +202,9 @@ def run_population(
             tune.with_resources(tune.with_parameters(Training, plan=plan), {"cpu": threads}),
             param_space={MEMBER: tune.grid_search([asdict(one) for one in members])},
             tune_config=tune.TuneConfig(
-                scheduler=RepeatablePbt(list(space), settings), reuse_actors=True
+                scheduler=RepeatablePbt(list(space), settings),
+                search_alg=Members(board),
+                reuse_actors=True,
             ),
             run_config=tune.RunConfig(
                 name="population",

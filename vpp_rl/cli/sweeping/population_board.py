@@ -54,6 +54,11 @@ class PopulationBoard:
         """Of the sweep."""
         return self.plan.record.folder
 
+    @property
+    def over(self) -> bool:
+        """Whether all members have trained to their end, or one cannot."""
+        return bool(self.lost) or self._ended(self.plan.generations)
+
     def tell(self, line: str) -> None:
         """Say something."""
         self.out.print(line, markup=False)
@@ -70,7 +75,7 @@ class PopulationBoard:
             return
         self.results[key] = result
         generation = self._of(result.generation)
-        if len(generation) < len(self.plan.folders):
+        if not self._ended(result.generation):
             return
         self._keep_best(generation)
         write_text(self.folder / TABLE, table(list(self.results.values()), self.space))
@@ -82,7 +87,7 @@ class PopulationBoard:
         """Say what came of it, and write the page; returns whether members were lost."""
         for number, why in sorted(self.lost.items()):
             self.tell(f"member {number} is lost: {why}")
-        if self.lost or len(self._of(self.plan.generations)) < len(self.plan.folders):
+        if self.lost or not self._ended(self.plan.generations):
             self.tell(f"to try again: {resume_command(self.folder)}")
             return True
         best = max(self.results.values(), key=lambda one: one.profit)
@@ -107,6 +112,9 @@ class PopulationBoard:
 
     def _of(self, generation: int) -> list[Result]:
         return [one for one in self.results.values() if one.generation == generation]
+
+    def _ended(self, generation: int) -> bool:
+        return len(self._of(generation)) == len(self.plan.folders)
 
     def _keep_best(self, generation: Sequence[Result]) -> None:
         """Copy the best policy so far, before a member that takes over another's loses it."""

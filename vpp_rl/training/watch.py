@@ -4,13 +4,15 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from torch.utils.tensorboard import SummaryWriter
 
-from vpp_envs.scenario import build_scenario
+from vpp_envs.fleet.split import table_stamp
+from vpp_envs.scenario import ScenarioSpec, build_scenario
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents.learner import Progress
 from vpp_rl.agents.network import PolicyNetwork
@@ -45,8 +47,6 @@ class Watch:
     best: float = -math.inf
     kept: tuple[PolicyNetwork, PolicyFacts] | None = None  # the best policy
     rows: list[dict[str, float]] = field(default_factory=list)
-    _alone: float | None = None  # yardsticks of the first validation window
-    _bound: float | None = None
 
     def see(self, progress: Progress, policy: PolicyNetwork) -> None:
         """Log an update; look at the validation days at the start and when it is time."""
@@ -105,10 +105,13 @@ class Watch:
         for name, scalar in scalars.items():
             self.writer.add_scalar(f"validation/{name}", scalar, progress.home_steps)
         scenario = build_scenario(self.job.scenario, self.job.validation.split)
-        gained = float(frame.profit.iloc[0]) - self._left_alone()
+        first = replace(self.job.validation, most=1)
+        alone, bound = yardsticks(
+            self.job.scenario, first, table_stamp(self.job.scenario.fleet.table)
+        )
         self.writer.add_scalar(
             "validation/capture_of_foresight_first_window",
-            gained / max(self._foresight() - self._left_alone(), 1e-9),
+            (float(frame.profit.iloc[0]) - alone) / max(bound - alone, 1e-9),
             progress.home_steps,
         )
         assert trace is not None
@@ -127,25 +130,6 @@ class Watch:
         if profit > self.best:
             self.best = profit
             self._keep(deepcopy(policy), self._facts(progress, policy, profit, elapsed))
-
-    def _left_alone(self) -> float:
-        """Profit of the first validation window had nothing been dispatched."""
-        if self._alone is None:
-            frame, _ = play(Idle(), self.job.scenario, self._first_window())
-            self._alone = float(frame.profit.iloc[0])
-        return self._alone
-
-    def _foresight(self) -> float:
-        """Profit of the first validation window with perfect foresight."""
-        if self._bound is None:
-            spec, first = self.job.scenario, self._first_window()
-            plan = plan_windows if is_exact(self.env.scenario) else plan_homes
-            self._bound = float(plan(spec, first).objective[0])
-        return self._bound
-
-    def _first_window(self) -> Windows:
-        """The first validation window alone, of the same length."""
-        return replace(self.job.validation, most=1)
 
     def _write_curve(self) -> None:
         write_text(self.folder / LEARNING, pd.DataFrame(self.rows).to_csv(index=False))
@@ -179,6 +163,20 @@ class Watch:
             train_steps=progress.home_steps,
             validation_profit_per_home_year=profit,
         )
+
+
+@lru_cache(maxsize=4)  # a population goes on in a process that has looked before
+def yardsticks(spec: ScenarioSpec, first: Windows, _stamp: object) -> tuple[float, float]:
+    """Profit of a window had nothing been dispatched, and with perfect foresight.
+
+    Args:
+        spec: Of the scenario.
+        first: One window.
+        _stamp: Of the table that the homes come from.
+    """
+    frame, _ = play(Idle(), spec, first)
+    plan = plan_windows if is_exact(build_scenario(spec, first.split)) else plan_homes
+    return float(frame.profit.iloc[0]), float(plan(spec, first).objective[0])
 
 
 def seen(frame: pd.DataFrame) -> dict[str, float]:

@@ -5,17 +5,14 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vpp_envs.errors import InputError
 from vpp_envs.scenario import build_scenario
 from vpp_rl.agents.learner import Progress
-from vpp_rl.cli.sweeping.population import Member, Record, Result, Settings
-from vpp_rl.configuration import with_values
+from vpp_rl.cli.sweeping.population import Member, Plan, Result
 from vpp_rl.files import write_text
 from vpp_rl.training.checkpoint import FACTS
 from vpp_rl.training.divergence import DivergedError
@@ -26,20 +23,6 @@ from vpp_rl.training.run import DONE, TrainingStopped, run_training, start_afres
 from vpp_rl.training.snapshot import read_snapshot, snapshots
 
 _ORPHANS_S = 60.0  # that processes of a killed population have to end
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What all members have in common."""
-
-    record: Record
-    folders: tuple[Path, ...]  # of the members' runs
-    config: Mapping[str, Any]  # of a run, but for what is searched
-    generations: int
-
-    def config_of(self, settings: Settings) -> dict[str, Any]:
-        """The configuration of a run with these settings."""
-        return with_values(self.config, [f"{key}={value}" for key, value in settings.items()])
 
 
 def train_generation(plan: Plan, member: Member, generation: int) -> Result:

@@ -18,8 +18,8 @@ from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
-from vpp_rl.cli.sweeping.generation import Plan, train_generation
-from vpp_rl.cli.sweeping.population import Member, PopulationSettings, Result, heir
+from vpp_rl.cli.sweeping.generation import train_generation
+from vpp_rl.cli.sweeping.population import Member, Plan, PopulationSettings, Result, heir
 from vpp_rl.cli.sweeping.population_board import PopulationBoard
 from vpp_rl.cli.sweeping.ray_cluster import INIT, refuse_too_few_cores
 from vpp_rl.cli.sweeping.space import Dimension

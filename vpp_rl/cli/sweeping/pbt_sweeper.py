@@ -10,9 +10,14 @@ from vpp_envs.errors import InputError
 from vpp_rl.agents.registry import learner
 from vpp_rl.cli.console import console
 from vpp_rl.cli.sweeping.board import resume_command
-from vpp_rl.cli.sweeping.generation import Plan
 from vpp_rl.cli.sweeping.launching import FailedJobsError, JobSweeper, job_config, opened
-from vpp_rl.cli.sweeping.population import Member, PopulationSettings, Record, first_members
+from vpp_rl.cli.sweeping.population import (
+    Member,
+    Plan,
+    PopulationSettings,
+    Record,
+    first_members,
+)
 from vpp_rl.cli.sweeping.population_board import PopulationBoard
 from vpp_rl.cli.sweeping.space import Dimension, search_space
 from vpp_rl.configuration import build, resolved, with_values

@@ -17,6 +17,7 @@ import numpy as np
 
 from vpp_envs.errors import InputError
 from vpp_rl.cli.sweeping.space import Dimension
+from vpp_rl.configuration import with_values
 from vpp_rl.files import write_text
 
 TABLE = "population.csv"
@@ -161,6 +162,20 @@ class Record:
 
     def _place(self, generation: int, member: int, suffix: str) -> Path:
         return self.folder / _RECORD / f"{generation:04d}" / f"{member}.{suffix}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all members have in common."""
+
+    record: Record
+    folders: tuple[Path, ...]  # of the members' runs
+    config: Mapping[str, Any]  # of a run, but for what is searched
+    generations: int
+
+    def config_of(self, settings: Settings) -> dict[str, Any]:
+        """The configuration of a run with these settings."""
+        return with_values(self.config, [f"{key}={value}" for key, value in settings.items()])
 
 
 def table(results: Sequence[Result], space: Sequence[Dimension]) -> str:

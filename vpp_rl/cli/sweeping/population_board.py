@@ -14,8 +14,8 @@ from pathlib import Path
 from rich.console import Console
 
 from vpp_rl.cli.sweeping.board import resume_command
-from vpp_rl.cli.sweeping.generation import Plan, best_profit
-from vpp_rl.cli.sweeping.population import TABLE, Member, Result, ancestry, table
+from vpp_rl.cli.sweeping.generation import best_profit
+from vpp_rl.cli.sweeping.population import TABLE, Member, Plan, Result, ancestry, table
 from vpp_rl.cli.sweeping.population_page import PAGE, page
 from vpp_rl.cli.sweeping.space import Dimension
 from vpp_rl.files import write_text

@@ -2,6 +2,8 @@
 
 import contextlib
 import csv
+import io
+import json
 import os
 import secrets
 import signal
@@ -12,6 +14,10 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from vpp_rl.cli.main import main
+from vpp_rl.training.checkpoint import load_policy
+from vpp_rl.training.snapshot import read_snapshot
 
 pytest.importorskip("ray")
 pytest.importorskip("hydra_plugins.hydra_ray_launcher")
@@ -60,7 +66,12 @@ def start():
         command = [sys.executable, "-m", "vpp_rl.cli.main", "train", "--multirun", *arguments]
         environment = {**os.environ, MARK: marks[-1]}
         process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # so that a whole group of processes can be killed
         )
         return process, marks[-1]
 
@@ -71,8 +82,8 @@ def start():
                 os.kill(process, signal.SIGKILL)
 
 
-def rows(folder):
-    with (folder / "sweep.csv").open() as file:
+def rows(folder, name="sweep.csv"):
+    with (folder / name).open() as file:
         return list(csv.DictReader(file))
 
 
@@ -191,3 +202,133 @@ def test_a_search_on_ray_goes_on_after_its_driver_was_killed(start, tmp_path_fac
         for key in ("agent.learning_rate", "profit_per_home_year"):
             assert first[key] == second[key]
     assert len({row["agent.learning_rate"] for row in after}) == 4
+
+
+POPULATION = [
+    *(*TINY, "agent.iterations=8", "hydra/sweeper=pbt", "hydra.sweeper.cpus=2"),
+    *("hydra.sweeper.population=4", "hydra.sweeper.generations=4"),
+    *("agent.learning_rate=tag(log, interval(1e-4, 1e-1))", "agent.temperature=interval(0.01,0.1)"),
+]
+SEARCHED = ("agent.learning_rate", "agent.temperature")
+
+
+def table(folder):
+    return (folder / "population.csv").read_text()
+
+
+def learner_state(path):
+    """What a learner had learned at a snapshot, as bytes."""
+    file = io.BytesIO()
+    state = read_snapshot(path)["learner"]
+    torch.save({name: state[name] for name in ("network", "optimiser", "updates")}, file)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def population(start, tmp_path_factory):
+    """Folder and words of a small population, and the mark of its processes."""
+    folder = tmp_path_factory.mktemp("population")
+    process, mark = start(*POPULATION, f"hydra.sweep.dir={folder}")
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    return folder, said, mark
+
+
+def test_a_population_has_a_row_a_member_and_generation_and_a_line_a_generation(population):
+    folder, said, _ = population
+    found = rows(folder, "population.csv")
+    pairs = [(int(row["generation"]), int(row["member"])) for row in found]
+    assert pairs == [(generation, member) for generation in range(1, 5) for member in range(4)]
+    for generation in range(1, 5):
+        lines = [line for line in said.splitlines() if line.startswith(f"generation {generation} ")]
+        assert len(lines) == 1
+        assert ("takes over from" in lines[0]) == (generation < 4)
+    best = max(float(row["profit_per_home_year"]) for row in found)
+    assert f"validation profit {best:,.2f}" in said
+    assert (folder / "population.html").stat().st_size > 1e6  # the drawing script is inside
+
+
+def test_members_are_ordinary_runs_and_nothing_of_ray_is_left(population):
+    folder, _, mark = population
+    runs = sorted(path.name for path in folder.iterdir() if (path / "done").is_file())
+    assert runs == [*(f"{member}_apg_seed0" for member in range(4)), "best"]
+    for name in runs:
+        config = json.loads((folder / name / "config.json").read_text())
+        assert (config["agent"]["seconds"], config["validations"]) == (None, 4)
+        load_policy(folder / name)
+    assert not (folder / ".ray").exists()
+    assert not list(folder.glob(".generations/*/*.snapshot"))
+    wait_until(lambda: not marked(mark), seconds=60)
+
+
+def test_the_best_policy_of_all_generations_is_kept_and_can_be_exported(population, tmp_path):
+    folder, _, _ = population
+    _, facts = load_policy(folder / "best")
+    profits = [float(row["profit_per_home_year"]) for row in rows(folder, "population.csv")]
+    curves = [(path / "learning.csv") for path in folder.glob("*_apg_seed0")]
+    begin = {curve.read_text().splitlines()[1].split(",")[2] for curve in curves}
+    assert len(begin) == 1  # the rule that all began with
+    assert facts.validation_profit_per_home_year == max(*profits, float(begin.pop()))
+    assert main(["export", str(folder / "best"), "--out", str(tmp_path / "controller")]) == 0
+
+
+def test_who_takes_over_goes_on_from_the_parents_state_with_other_settings(population):
+    folder, _, _ = population
+    taken = [row for row in rows(folder, "population.csv") if row["parent"] != row["member"]]
+    assert len(taken) == 3  # a quarter of four members, thrice
+    at = {(row["generation"], row["member"]): row for row in rows(folder, "population.csv")}
+    for row in taken:
+        parent = at[str(int(row["generation"]) - 1), row["parent"]]
+        assert all(row[key] != parent[key] for key in SEARCHED)
+        before = [at[parent["generation"], str(member)] for member in range(4)]
+        ranked = sorted(before, key=lambda one: float(one["profit_per_home_year"]))
+        assert (ranked[0]["member"], ranked[-1]["member"]) == (row["member"], row["parent"])
+    # The last one is still in the folders: where it began, and where its parent was then.
+    (last,) = [row for row in taken if row["generation"] == "4"]
+    heir, parent = (folder / f"{last[who]}_apg_seed0" for who in ("member", "parent"))
+    began = heir / "snapshots" / "000000006.snapshot"
+    assert learner_state(began) == learner_state(parent / "snapshots" / "000000006.snapshot")
+    ended = [one / "snapshots" / "000000008.snapshot" for one in (heir, parent)]
+    assert learner_state(ended[0]) != learner_state(ended[1])
+
+
+def test_a_population_that_was_killed_ends_as_one_that_was_not(start, population, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed_population")
+    process, _ = start(*POPULATION, f"hydra.sweep.dir={folder}")
+
+    def in_the_third_generation():
+        path = folder / "population.csv"
+        return path.is_file() and len(rows(folder, path.name)) == 8
+
+    wait_until(in_the_third_generation)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    process, mark = start("--resume", str(folder))  # at once: workers may still be dying
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    assert said.count("on record") == 2
+    assert table(folder) == table(population[0])
+    wait_until(lambda: not marked(mark), seconds=60)
+
+
+def test_a_member_whose_process_is_killed_is_tried_again(start, population, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lost_member")
+    process, mark = start(*POPULATION, f"hydra.sweep.dir={folder}")
+
+    def training():
+        begun = (folder / "population.csv").is_file()
+        return begun and [one for one, name in marked(mark).items() if "Trainable.train" in name]
+
+    os.kill(wait_until(training)[0], signal.SIGKILL)
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    assert said.count("died and is tried again") == 1
+    assert table(folder) == table(population[0])
+
+
+def test_a_folder_with_another_population_is_refused(start, population):
+    folder, _, _ = population
+    process, _ = start("--resume", str(folder), "hydra.sweeper.generations=5")
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 2, said
+    assert "holds a population with other settings: name another folder" in said

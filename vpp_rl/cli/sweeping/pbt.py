@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
 from ray.tune.search.basic_variant import BasicVariantGenerator
@@ -21,7 +20,7 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 from vpp_rl.cli.sweeping.generation import train_generation
 from vpp_rl.cli.sweeping.population import Member, Plan, PopulationSettings, Result, heir
 from vpp_rl.cli.sweeping.population_board import PopulationBoard
-from vpp_rl.cli.sweeping.ray_cluster import INIT, refuse_too_few_cores
+from vpp_rl.cli.sweeping.ray_cluster import cluster, refuse_too_few_cores
 from vpp_rl.cli.sweeping.space import Dimension
 
 MEMBER, RESULT, SCORE = "member", "result", "score"  # keys of what Ray hands around
@@ -195,8 +194,7 @@ def run_population(
     storage = plan.record.folder.absolute() / _STORAGE
     shutil.rmtree(storage, ignore_errors=True)
     threads = int(plan.config["threads"])
-    ray.init(**{**INIT, "num_cpus": settings.cpus, "logging_level": "error"})
-    try:
+    with cluster(settings.cpus):
         refuse_too_few_cores(threads, "threads, of hydra.sweeper.cpus")
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(Training, plan=plan), {"cpu": threads}),
@@ -216,9 +214,7 @@ def run_population(
             ),
         )
         tuner.fit()
-    finally:
-        ray.shutdown()
-        shutil.rmtree(storage, ignore_errors=True)
+    shutil.rmtree(storage, ignore_errors=True)
 
 
 def _last_line(trial: Ray) -> str:

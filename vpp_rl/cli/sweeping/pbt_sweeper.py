@@ -8,7 +8,7 @@ from omegaconf import DictConfig, open_dict
 
 from vpp_envs.errors import InputError
 from vpp_rl.agents.registry import learner
-from vpp_rl.cli.console import console
+from vpp_rl.cli.console import console, progress_bar
 from vpp_rl.cli.sweeping.board import resume_command
 from vpp_rl.cli.sweeping.launching import FailedJobsError, JobSweeper, job_config, opened
 from vpp_rl.cli.sweeping.population import (
@@ -47,8 +47,13 @@ class PbtSweeper(JobSweeper):
                 markup=False,
             )
             out.print(f"  {resume_command(folder)}", markup=False)
-            board = PopulationBoard(out, plan, space)
-            run_population(plan, members, space, chosen, board)
+            with progress_bar(out, "training") as (bar, task):
+
+                def show(share: float, note: str) -> None:
+                    bar.update(task, completed=share, note=note)
+
+                board = PopulationBoard(out, plan, space, show)
+                run_population(plan, members, space, chosen, board)
             if board.close():
                 raise FailedJobsError
 

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +34,7 @@ class PopulationBoard:
     out: Console
     plan: Plan
     space: Sequence[Dimension]
+    bar: Callable[[float, str], None]  # share of all that is done, and a note
     results: dict[tuple[int, int], Result] = field(default_factory=dict)  # by generation, member
     lost: dict[int, str] = field(default_factory=dict)  # members given up, and why
     began: float = field(default_factory=time.monotonic)
@@ -74,7 +75,11 @@ class PopulationBoard:
         if key in self.results:  # of a member that died before Ray had noted it
             return
         self.results[key] = result
-        generation = self._of(result.generation)
+        generation, size = self._of(result.generation), len(self.plan.folders)
+        self.bar(
+            len(self.results) / size / self.plan.generations,
+            f"generation {result.generation}: {len(generation)} of {size} members",
+        )
         if not self._ended(result.generation):
             return
         self._keep_best(generation)

@@ -2,7 +2,12 @@
 
 import os
 import secrets
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from vpp_envs.errors import InputError
@@ -29,6 +34,34 @@ def prepare_environment() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # For what a worker does before its job sets torch's threads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@contextmanager
+def cluster(cpus: int | None) -> Iterator[None]:
+    """Run Ray, whose processes end with it; SIGTERM leaves as Ctrl+C does, with exit code 0.
+
+    Args:
+        cpus: Cores that jobs may have; none: all.
+    """
+    import ray
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(**{**INIT, "num_cpus": cpus, "logging_level": "error"})
+        if main:
+            signal.signal(signal.SIGTERM, _leave)  # which Ray has taken for itself
+        yield
+    except SystemExit:
+        raise SystemExit(0) from None  # Ray makes 1 of it where it waits
+    finally:
+        ray.shutdown()
+        if main:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def refuse_too_few_cores(needed: float, named: str) -> None:

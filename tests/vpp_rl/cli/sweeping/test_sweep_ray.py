@@ -269,7 +269,7 @@ def test_the_best_policy_of_all_generations_is_kept_and_can_be_exported(populati
     begin = {curve.read_text().splitlines()[1].split(",")[2] for curve in curves}
     assert len(begin) == 1  # the rule that all began with
     assert facts.validation_profit_per_home_year == max(*profits, float(begin.pop()))
-    assert main(["export", str(folder / "best"), "--out", str(tmp_path / "controller")]) == 0
+    assert main(["export", str(folder / "best"), f"out={tmp_path / 'controller'}"]) == 0
 
 
 def test_who_takes_over_goes_on_from_the_parents_state_with_other_settings(population):

@@ -8,6 +8,7 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.agents import registry
 from vpp_rl.agents.local_ray import start_ray, stop_ray
 from vpp_rl.agents.rllib import RllibSettings, make
 from vpp_rl.agents.trained import TrainedPolicy
@@ -152,3 +153,37 @@ def test_a_short_training_earns_more_than_the_rule_that_it_starts_from(day_spec)
         learner.update(update / 40)
     learner.close()
     assert profit() > max(0.0, before)
+
+
+OTHER = {
+    "learning_rate": 3e-3,
+    "batch": 32,
+    "epochs": 1,
+    "gamma": 0.99,
+    "gae_lambda": 0.5,
+    "clip_range": 0.01,
+    "entropy": 0.1,
+}
+
+
+def test_changeable_settings_count_although_the_state_was_written_with_others(
+    day_spec, small, tmp_path
+):
+    assert set(registry.learner("rllib_ppo").changeable) == set(OTHER)
+    small.update(0.0)
+    torch.save(small.state(), tmp_path / "state.pt")
+
+    def next_policy(**changed):
+        settings = dataclasses.replace(SMALL, **changed)
+        other = make(FleetVectorEnv(day_spec, 8), settings, seed=3)
+        other.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+        other.update(0.5)
+        other.close()
+        return torch.cat([weight.flatten() for weight in other.network.state_dict().values()])
+
+    unchanged = next_policy()
+    assert torch.equal(next_policy(), unchanged)
+    without_effect = [
+        key for key, value in OTHER.items() if torch.equal(next_policy(**{key: value}), unchanged)
+    ]
+    assert without_effect == []

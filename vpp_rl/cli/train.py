@@ -26,9 +26,15 @@ Sweeps: many trainings from one command (-m is --multirun).
   vpp train -m 'agent.learning_rate=tag(log, interval(1e-4, 1e-2))' 'agent.homes=choice(2, 4)' \\
       hydra/sweeper=optuna hydra.sweeper.n_trials=40
                                             a search for the highest profit (extra: sweep)
+  vpp train -m 'agent.learning_rate=tag(log, interval(1e-4, 1e-2))' agent.iterations=200 \\
+      hydra/sweeper=pbt hydra.sweeper.population=8 hydra.sweeper.generations=10
+                                            a population: after each generation those that earn
+                                            least take over from those that earn most, with other
+                                            settings (extra: ray); the best policy: SWEEP/best
   vpp train -m --resume runs/..._sweep      goes on with what is not done after a stop or a kill
 
 hydra.sweeper. n_trials=20  n_jobs=1 (drawn and launched together)  seed=0  sampler=tpe, random
+  of pbt:      population=8  generations=10  quantile=0.25  seed=0  cpus=null (all)
 hydra.launcher.ray. init.num_cpus=null (all)  remote.max_retries=3 (of a job whose process died)
 hydra.sweep.dir=FOLDER says where; the same command with the same folder goes on as well. Each job
 has a line when it ends; the folder's sweep.csv has them all. Exit code 1: some jobs failed.

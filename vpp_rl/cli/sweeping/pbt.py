@@ -6,6 +6,7 @@ the scheduler's own state when an experiment is restored, and because a save tha
 way when a member takes over another's checkpoint puts the member's own in its place again.
 """
 
+import logging
 import os
 import random
 import shutil
@@ -30,7 +31,7 @@ _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # else a price file that is named from here were not found
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the population's own table has it all
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl+C ends it here as everywhere
-    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "10",  # a generation that is cut short is trained again
 }
 Ray = Any  # an object of Ray, whose annotations are not what its code hands out
 
@@ -148,7 +149,8 @@ class Report(tune.Callback):
 
     def on_trial_recover(self, iteration: int, trials: list[Ray], trial: Ray, **info: Ray) -> None:
         """Called by Ray when a member is to be tried again."""
-        self._board.tell(f"member {member_of(trial.config).number} died and is tried again")
+        number = member_of(trial.config).number
+        self._board.tell(f"member {number} is tried again: {_last_line(trial)}")
 
     def on_trial_error(self, iteration: int, trials: list[Ray], trial: Ray, **info: Ray) -> None:
         """Called by Ray when it gives a member up."""
@@ -191,6 +193,7 @@ def run_population(
         InputError: A member needs more cores than there are.
     """
     os.environ.update(_ENVIRONMENT)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the board tells of failures
     storage = plan.record.folder.absolute() / _STORAGE
     shutil.rmtree(storage, ignore_errors=True)
     threads = int(plan.config["threads"])
@@ -220,4 +223,4 @@ def run_population(
 def _last_line(trial: Ray) -> str:
     """The last line of what Ray knows of a member's failure."""
     lines = str(trial.get_error() or "").strip().splitlines()
-    return lines[-1].strip() if lines else "Ray gave it up"
+    return lines[-1].strip() if lines else "its process died, or met a fault"

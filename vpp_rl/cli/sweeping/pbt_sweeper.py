@@ -36,7 +36,7 @@ class PbtSweeper(JobSweeper):
         chosen, (fixed, space) = self.settings, search_space(arguments)
         members = first_members(space, chosen.population, chosen.seed)
         with opened(self.config, self.job) as folder:
-            record = Record(folder)
+            record = Record(folder.absolute())
             record.claim(arguments, chosen)
             plan = self._plan(record, fixed, members)
             out = console()

@@ -217,13 +217,14 @@ def test_two_sweeps_do_not_share_a_folder_at_the_same_time(trainer, capsys, tmp_
     assert sweep(tmp_path, "seed=0,1") == 0
 
 
-def test_help_teaches_grid_ray_search_and_resume(capsys):
+def test_help_teaches_grid_ray_search_population_and_resume(capsys):
     assert main(["train", "--multirun", "--help"]) == 0
     said = capsys.readouterr().out
     for words in (
         "seed=0,1,2 agent=apg,ppo",
         "hydra/launcher=ray",
         "hydra/sweeper=optuna",
+        "hydra/sweeper=pbt",
         "--resume",
     ):
         assert words in said

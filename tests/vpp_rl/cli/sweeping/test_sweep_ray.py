@@ -322,7 +322,7 @@ def test_a_member_whose_process_is_killed_is_tried_again(start, population, tmp_
     os.kill(wait_until(training)[0], signal.SIGKILL)
     said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said
-    assert said.count("died and is tried again") == 1
+    assert said.count("is tried again: ") == 1
     assert table(folder) == table(population[0])
 
 

@@ -229,6 +229,7 @@ def test_a_space_that_cannot_be_searched_is_one_sentence(arguments, words, train
     [
         ("optuna", ["hydra/sweeper=optuna"], "optuna is not installed: run pip install"),
         ("ray", ["hydra/launcher=ray"], "ray is not installed: run pip install"),
+        ("ray.tune", ["hydra/sweeper=pbt"], "ray is not installed: run pip install"),
         (
             "hydra_plugins.hydra_ray_launcher.ray_launcher",
             ["hydra/launcher=ray"],

@@ -24,8 +24,6 @@ from vpp_rl.configuration import compose, resolved, with_values
 from vpp_rl.training.run import DONE
 from vpp_rl.training.snapshot import newest_snapshot, read_snapshot, snapshots
 
-pytest.importorskip("optuna")  # whose grammar of a search space is shared
-
 TEXTS = [
     "agent.learning_rate=tag(log, interval(1e-4, 1e-1))",
     "agent.gamma=interval(0.99, 0.9999)",

@@ -31,6 +31,7 @@ _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # else a price file that is named from here were not found
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the population's own table has it all
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl+C ends it here as everywhere
+    "RAY_AIR_NEW_OUTPUT": "0",  # else Ray describes itself in a box
     "TUNE_FORCE_TRIAL_CLEANUP_S": "10",  # a generation that is cut short is trained again
 }
 Ray = Any  # an object of Ray, whose annotations are not what its code hands out

@@ -107,7 +107,7 @@ OTHER = {
     "temperature": 0.3,
     "final_temperature": 0.1,
     "weight_decay": 0.5,
-    "max_grad_norm": 1e-3,
+    "max_grad_norm": 1e-9,
     "batch": 25,
     "epochs": 2,
     "gamma": 0.99,

@@ -27,7 +27,8 @@ def test_the_idle_environment_is_not_stepped(day_spec):
 def test_every_pair_of_updates_is_reported_and_the_first_is_not_counted():
     pairs = []
     settings = PpoSettings(hidden=(8,), scenarios=8, steps=4, batch=16, epochs=1)
-    speed = measure_learner(2, settings, homes=4, compile=False, done=lambda: pairs.append(1))
+    # So many homes that a step of the world is slower than none, on a busy machine too.
+    speed = measure_learner(2, settings, homes=5000, compile=False, done=lambda: pairs.append(1))
     assert len(pairs) == 3
     assert speed.idle > speed.ours > 0
 

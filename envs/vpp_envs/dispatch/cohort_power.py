@@ -39,9 +39,9 @@ def cohort_power(
     rest_kw = alone_kw.unsqueeze(-2) * member
     high_kw = envelope.high_kw.unsqueeze(-2) * member
     share = action[..., :cohorts].unsqueeze(-1)
-    target_kw = rest_kw.sum(-1, keepdim=True)
-    target_kw = target_kw + share.clamp(min=0.0) * (high_kw - rest_kw).sum(-1, keepdim=True)
-    target_kw = target_kw - (-share).clamp(min=0.0) * (rest_kw - low_kw).sum(-1, keepdim=True)
+    target_kw = _sum(rest_kw)
+    target_kw = target_kw + share.clamp(min=0.0) * _sum(high_kw - rest_kw)
+    target_kw = target_kw - (-share).clamp(min=0.0) * _sum(rest_kw - low_kw)
     # All homes move to the same side: else full batteries would charge empty ones, and every
     # target, 0 included, would pay for losses and wear that nobody asked for.
     battery_kw = meet_level(
@@ -88,8 +88,8 @@ def least_laxity_kw(
         envelope.low_kw.unsqueeze(-2) * member,
         envelope.high_kw.unsqueeze(-2) * member,
     )
-    low_sum_kw, high_sum_kw = low_kw.sum(-1, keepdim=True), high_kw.sum(-1, keepdim=True)
-    target_kw = low_sum_kw + 0.5 * (1.0 + share.unsqueeze(-1)) * (high_sum_kw - low_sum_kw)
+    low_sum_kw = _sum(low_kw)
+    target_kw = low_sum_kw + 0.5 * (1.0 + share.unsqueeze(-1)) * (_sum(high_kw) - low_sum_kw)
     power_kw = meet_level(
         target_kw,
         (laxity_h(cars, ev) - dt_h).unsqueeze(-2),
@@ -123,6 +123,11 @@ def level_fill(
     return meet_level(target_kw, fill, stored_kw, fleet.battery.one_way_eff, low_kw, high_kw)
 
 
+def _sum(power_kw: Tensor) -> Tensor:
+    """Sum over the homes, (..., 1) float64: else one home's power would hang on their order."""
+    return power_kw.sum(-1, keepdim=True, dtype=torch.float64)
+
+
 def _filling_kw(fleet: Fleet, dt_h: float) -> Tensor:
     """Power that fills each battery from its reserve within a step, on the DC side. [kW]"""
     return (fleet.battery.capacity_kwh - fleet.agreement.reserve_kwh) / dt_h
@@ -151,7 +156,13 @@ def meet_level(
         eff: Square root of the round-trip efficiency, (..., N).
         low_kw: Lower edges, 0 for homes that do not take part, (..., N). [kW]
         high_kw: Upper edges, 0 for homes that do not take part, (..., N). [kW]
+
+    Returns:
+        Powers in the precision of the edges, met in float64, (..., N). [kW]
     """
+    like = low_kw
+    target_kw, fill, stored_kw = target_kw.double(), fill.double(), stored_kw.double()
+    eff, low_kw, high_kw = eff.double(), low_kw.double(), high_kw.double()
     level = _water_level(
         target_kw.detach(), fill.detach(), stored_kw, eff, low_kw.detach(), high_kw.detach()
     )
@@ -159,7 +170,7 @@ def meet_level(
     missing_kw = target_kw - power_kw.sum(-1, keepdim=True)
     step = torch.where(slope_kw > 1e-6, missing_kw / slope_kw.clamp(min=1e-6), 0.0 * missing_kw)
     power_kw, _ = _towards(level + step, fill, stored_kw, eff, low_kw, high_kw)
-    return spread(power_kw, target_kw, low_kw, high_kw)
+    return spread(power_kw, target_kw, low_kw, high_kw).to(like.dtype)
 
 
 def _water_level(
@@ -171,9 +182,7 @@ def _water_level(
     holds the target, and on a piece the level is a ratio. Beyond the sums of the edges it is the
     first or the last breakpoint.
     """
-    level, bend_kw, start_kw = _breakpoints(
-        fill.double(), stored_kw.double(), eff.double(), low_kw.double(), high_kw.double()
-    )
+    level, bend_kw, start_kw = _breakpoints(fill, stored_kw, eff, low_kw, high_kw)
     level, order = torch.sort(level, dim=-1)
     slope_kw = bend_kw.gather(-1, order).cumsum(-1)
     # What rounding leaves of a slope of zero must not let the sum fall.
@@ -183,7 +192,7 @@ def _water_level(
     below_kw, below = sum_kw.gather(-1, above - 1), level.gather(-1, above - 1)
     piece_kw, piece = sum_kw.gather(-1, above) - below_kw, level.gather(-1, above) - below
     share = (target_kw - below_kw) / piece_kw.clamp(min=1e-12)
-    return (below + share.clamp(0.0, 1.0) * piece).to(target_kw.dtype)
+    return below + share.clamp(0.0, 1.0) * piece
 
 
 def _breakpoints(

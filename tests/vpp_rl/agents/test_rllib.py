@@ -149,8 +149,8 @@ def test_a_short_training_earns_more_than_the_rule_that_it_starts_from(day_spec)
         return float(frame.profit.sum())
 
     before = profit()
-    for update in range(60):
-        learner.update(update / 60)
+    for update in range(40):
+        learner.update(update / 40)
     learner.close()
     assert profit() > max(0.0, before)
 

@@ -124,16 +124,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         if self.scenario.episode_homes is not None:
             self._places = torch.arange(homes).repeat(num_envs, 1)
         self._move_in()
-        self.action_names = action_names(
-            dispatch, self.scenario.cohort_names, homes, self.scenario.car_names
-        )
-        self.observation_names = self.scenario.feature_names
-        self.single_action_space = gym.spaces.Box(-1.0, 1.0, (len(self.action_names),), np.float32)
-        self.single_observation_space = gym.spaces.Box(
-            -OBSERVATION_LIMIT, OBSERVATION_LIMIT, (len(self.observation_names),), np.float32
-        )
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self._declare_spaces(homes)
         self._stagger = stagger
         self.tables = tables_on(self.scenario, self.device)
         self._kernels = kernels(dispatch, compile)
@@ -149,6 +140,19 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self.ev = None if self.fleet.ev is None else EvState(*(self.energy_kwh.clone(),) * 3)
         self._return = np.zeros(num_envs)
         self.last: tuple[SetPoints, Totals] | None = None
+
+    def _declare_spaces(self, homes: int) -> None:
+        """Name and bound what is commanded and what is seen."""
+        self.action_names = action_names(
+            self.dispatch, self.scenario.cohort_names, homes, self.scenario.car_names
+        )
+        self.observation_names = self.scenario.feature_names
+        self.single_action_space = gym.spaces.Box(-1.0, 1.0, (len(self.action_names),), np.float32)
+        self.single_observation_space = gym.spaces.Box(
+            -OBSERVATION_LIMIT, OBSERVATION_LIMIT, (len(self.observation_names),), np.float32
+        )
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None

@@ -26,13 +26,15 @@ class FleetMix:
     def __post_init__(self) -> None:
         """Refuse what nothing can be drawn by."""
         if self.homes is not None and self.homes < 1:
-            raise InputError(f"fleet_mix.homes must be at least 1, got {self.homes}.")
+            raise InputError(f"scenario.fleet_mix.homes must be at least 1, got {self.homes}.")
         if not 0.0 <= self.spread <= 5.0:
-            raise InputError(f"fleet_mix.spread must lie between 0 and 5, got {self.spread}.")
+            raise InputError(
+                f"scenario.fleet_mix.spread must lie between 0 and 5, got {self.spread}."
+            )
         if self.homes is None and self.spread != FleetMix.spread:
             raise InputError(
-                "fleet_mix.spread is about the homes that an episode draws, and fleet_mix.homes "
-                "draws none; name how many, or leave fleet_mix.spread out."
+                "scenario.fleet_mix.spread is about the homes that an episode draws, and "
+                "scenario.fleet_mix.homes draws none; name how many, or leave the spread out."
             )
 
     def __str__(self) -> str:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from vpp_envs.dispatch.cohort_power import cohort_power, level_fill
 from vpp_envs.dispatch.envelope import battery_envelope
 from vpp_envs.fleet.agreement import Agreement
 from vpp_envs.fleet.fleet import Fleet, map_columns
+from vpp_envs.kernels import moment_of, rows_at
 from vpp_envs.simulator import SetPoints, step_site
 from vpp_envs.vector_env import FleetVectorEnv
 
@@ -203,3 +206,29 @@ def test_single_precision_meets_the_target_to_a_millionth_of_the_rating(small_sp
         power = level_fill(target, env.energy_kwh, low, high, env.fleet, DT_H)
         error = power.sum(-1, keepdim=True, dtype=torch.float64) - target
         assert (error.abs() <= 1e-6 * rating).all()
+
+
+def test_the_order_of_the_homes_does_not_matter_in_single_precision_either(small_spec, car_spec):
+    """A target is a sum: in single precision it hung on the order, and one home made up for it."""
+    for spec in (small_spec, car_spec):
+        homes = replace(spec.fleet, homes=300)
+        env = FleetVectorEnv(replace(spec, fleet=homes), 8, dispatch="cohort_power")
+        env.reset(seed=1)
+        order = torch.randperm(300, generator=torch.Generator().manual_seed(0))
+        mixed = map_columns(env.fleet, lambda column: column[order])  # noqa: B023
+        moment = moment_of(
+            env.energy_kwh[:, order],
+            map_columns(env.ev, lambda part: part[:, order]),  # noqa: B023
+            rows_at(env.tables, env.tick, env.dtype),
+            mixed,
+            DT_H,
+        )
+        generator = torch.Generator().manual_seed(1)
+        action = 2.0 * torch.rand(8, len(env.action_names), generator=generator) - 1.0
+        ours = cohort_power(action, env.moment, env.fleet, DT_H)
+        theirs = cohort_power(action, moment, mixed, DT_H)
+        assert theirs.battery_kw.dtype == torch.float32
+        close = {"rtol": 1e-6, "atol": 1e-6}
+        torch.testing.assert_close(theirs.battery_kw, ours.battery_kw[:, order], **close)
+        if ours.ev_kw is not None:
+            torch.testing.assert_close(theirs.ev_kw, ours.ev_kw[:, order], **close)

@@ -1,14 +1,16 @@
 """A population without Ray: what is drawn, what a generation is, and what is refused."""
 
+import io
 import json
 import math
 
 import pytest
 import torch
+from rich.console import Console
 
 from vpp_rl.agents.registry import LEARNERS, learner
 from vpp_rl.cli.main import main
-from vpp_rl.cli.sweeping.generation import train_generation
+from vpp_rl.cli.sweeping.generation import best_profit, train_generation
 from vpp_rl.cli.sweeping.population import (
     Member,
     Plan,
@@ -18,11 +20,14 @@ from vpp_rl.cli.sweeping.population import (
     first_members,
     heir,
 )
+from vpp_rl.cli.sweeping.population_board import BEST, PopulationBoard
 from vpp_rl.cli.sweeping.population_page import page
 from vpp_rl.cli.sweeping.space import search_space
 from vpp_rl.configuration import compose, resolved, with_values
+from vpp_rl.training.checkpoint import FACTS, WEIGHTS
 from vpp_rl.training.run import DONE
 from vpp_rl.training.snapshot import newest_snapshot, read_snapshot, snapshots
+from vpp_rl.training.watch import LEARNING
 
 TEXTS = [
     "agent.learning_rate=tag(log, interval(1e-4, 1e-1))",
@@ -205,6 +210,28 @@ def test_a_line_of_descent_goes_back_over_all_that_was_taken_over(plan):
     drawn = page(list(results.values()), line, space)
     assert "Member 1 earned most, 8.00 per home and year" in drawn
     assert drawn.count('"type":"log"') == 1
+
+
+def test_the_best_policy_outlives_the_generation_and_the_member_that_had_it(plan):
+    """By member: of each generation the profit at its end, and the best in its folder."""
+    board = PopulationBoard(
+        Console(file=io.StringIO()), plan, search_space(TEXTS[:1])[1], lambda share, note: None
+    )
+    generations = [[(5.0, 5.0), (4.0, 9.0)], [(8.0, 8.0), (7.0, 7.0)], [(3.0, 8.0), (12.0, 12.0)]]
+    for generation, profits in enumerate(generations, 1):
+        for member, (profit, best) in enumerate(profits):
+            folder = plan.folders[member]
+            folder.mkdir(exist_ok=True)
+            for name in ("config.json", "provenance.json", LEARNING, WEIGHTS):
+                (folder / name).write_text(f"{name} of {member} after {generation}")
+            facts = {"validation_profit_per_home_year": best}
+            (folder / FACTS).write_text(json.dumps(facts))
+            board.add(Result(generation, member, member, {RATE: 1e-2}, profit, best), [])
+        kept = plan.record.folder / BEST
+        assert best_profit(kept) == (9.0, 9.0, 12.0)[generation - 1]
+        assert (kept / WEIGHTS).read_text() == (f"{WEIGHTS} of 1 after {(1, 1, 3)[generation - 1]}")
+        assert (kept / DONE).is_file()
+    assert board.over
 
 
 COMMAND = ["train", "-m", "hydra/sweeper=pbt", "agent.iterations=20", "market.train_days=4"]

@@ -1,0 +1,1 @@
+"""Flexible loads of a home: tanks, thermostats, appliances and generators, one file a kind."""

@@ -1,0 +1,96 @@
+"""What any kind of flexible device tells dispatch, and what it answers after a step.
+
+A tank, a house, a dishwasher and a generator differ in their physics and their promises. Dispatch
+needs none of that: the powers from which every promise stays reachable, what the device does when
+left alone, how full it is, and what a kWh drawn now is worth to its owner. One file a kind makes a
+`Flex` of its state and turns power into an outcome; all ways of command treat kinds alike.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# Below this step an on/off device is on or off for all of it, and lockouts are kept by timers;
+# from it on a share of the step is served, and its cycling lies inside the step.
+DUTY_CYCLE_FROM_H = 5.0 / 60.0
+
+
+class Flex(NamedTuple):
+    """One kind of device at one moment, one column per home, (..., N)."""
+
+    cohort: Tensor  # class among those of its kind, -1: absent or not managed, int64
+    rated_kw: Tensor  # size of the device, positive, (N,) [kW]
+    low_kw: Tensor  # lower edge of the envelope [kW]
+    high_kw: Tensor  # upper edge [kW]
+    alone_kw: Tensor  # what it does now when nobody asks, within the edges [kW]
+    least_kw: Tensor  # it runs at this magnitude or not at all; 0: at any power [kW]
+    fill: Tensor  # 0: it must draw soon, 1: it can take no more [0 to 1]
+    value_per_kwh: Tensor  # worth of an AC kWh drawn now instead of later [currency/kWh]
+
+
+class Served(NamedTuple):
+    """What every kind reports of one step, (..., N)."""
+
+    power_kw: Tensor  # mean power served [kW]
+    alone_kw: Tensor  # had nobody ever asked: what a twin that is left alone draws [kW]
+    cost: Tensor  # to the owner beyond energy: fuel, starts [currency]
+    alone_cost: Tensor  # the same of the twin [currency]
+    broken: Tensor  # a promise was broken, bool: never true, and checked here all the same
+
+
+def into_flex(asked_kw: Tensor, flex: Flex) -> Tensor:
+    """Turn what was asked into what the device may serve, (..., N). [kW]
+
+    No number (NaN) leaves the device alone, and so does everything if it is not managed. What
+    falls between off and the least power goes to the nearer of the two that the envelope allows.
+
+    Args:
+        asked_kw: Power asked, load positive, (..., N). [kW]
+        flex: The device at this moment.
+    """
+    silent = torch.isnan(asked_kw) | (flex.cohort < 0)
+    power_kw = torch.where(silent, flex.alone_kw, asked_kw)
+    power_kw = torch.minimum(torch.maximum(power_kw, flex.low_kw), flex.high_kw)
+    small = power_kw.abs() < flex.least_kw
+    runs = (power_kw.abs() * 2.0 >= flex.least_kw) | (flex.low_kw > 0) | (flex.high_kw < 0)
+    # A device that generates runs below 0, one that draws above.
+    side = torch.where(flex.low_kw < 0, -flex.least_kw, flex.least_kw)
+    possible = torch.where(side < 0, side >= flex.low_kw, side <= flex.high_kw)
+    snapped_kw = torch.where(runs & possible, side, torch.zeros_like(side))
+    return torch.where(small, snapped_kw, power_kw)
+
+
+def within_room(flex: Flex, room_kw: Tensor) -> Flex:
+    """Narrow an envelope by what is left of the home's connection.
+
+    Args:
+        flex: The device at this moment.
+        room_kw: Power that it may add to the least it must draw, (..., N). [kW]
+    """
+    high_kw = torch.minimum(flex.high_kw, flex.low_kw + room_kw.clamp(min=0.0))
+    # Without room for its least power a device that need not run stays off.
+    cannot = (flex.low_kw <= 0) & (high_kw > 0) & (high_kw < flex.least_kw)
+    high_kw = torch.where(cannot, torch.zeros_like(high_kw), high_kw)
+    return flex._replace(high_kw=high_kw, alone_kw=torch.minimum(flex.alone_kw, high_kw))
+
+
+def read_curve(curve: Tensor, share: Tensor, cohort: Tensor) -> Tensor:
+    """Read each home's class of a value curve at a share, linearly between its points.
+
+    Args:
+        curve: By class and point, (..., C, F).
+        share: Where on the curve, (..., N). [0 to 1]
+        cohort: Class of each home, -1 for none (it reads the first), (..., N) int64.
+
+    Returns:
+        (..., N).
+    """
+    points = curve.shape[-1]
+    at = share * (points - 1)
+    cell = at.floor().clamp(0.0, points - 2.0)
+    index = cell.to(torch.int64) + cohort.clamp(min=0) * points
+    flat = curve.flatten(-2)
+    left = torch.gather(flat, -1, index)
+    right = torch.gather(flat, -1, index + 1)
+    return left + (at - cell) * (right - left)

@@ -68,7 +68,7 @@ def play(
         for tick in range(ticks):
             scene = scene_of(env)
             set_points = policy.act(scene)
-            before_kwh, before_cars, before_tick = env.energy_kwh, env.ev, env.tick
+            before_kwh, before_cars, before_tick = env.energy_kwh, env.state.ev, env.tick
             cars.append(env)
             price = env.moment.price_per_kwh.squeeze(-1)
             env.step_set_points(set_points)
@@ -93,7 +93,7 @@ def play(
     assert sums is not None
     gained_kwh = _stored_kwh(env) - start_kwh
     frame = _frame(policy, env.scenario, days, starts, sums, gained_kwh)
-    if env.ev is not None:
+    if env.state.ev is not None:
         frame = frame.assign(**_of_cars(sums, ev_cost), **cars.stays(env))
     return frame, _trace(kept) if kept else None
 
@@ -162,10 +162,11 @@ def _stored_kwh(env: FleetVectorEnv) -> Tensor:
     What a car holds beyond its target leaves with it.
     """
     stored = env.energy_kwh.double().sum(-1)
-    if env.ev is None or env.fleet.ev is None:
+    cars, ev = env.state.ev, env.fleet.ev
+    if cars is None or ev is None:
         return stored
-    target_kwh = env.fleet.ev.agreement.target_kwh
-    return stored + torch.minimum(env.ev.energy_kwh, target_kwh).double().sum(-1)
+    within_kwh = torch.minimum(cars.energy_kwh, ev.agreement.target_kwh)
+    return stored + within_kwh.double().sum(-1)
 
 
 def _of_cars(sums: Totals, cost: Tensor) -> dict[str, np.ndarray]:
@@ -203,13 +204,14 @@ class _Cars:
 
     def stays(self, env: FleetVectorEnv) -> dict[str, np.ndarray]:
         """Costs of the stays of each window, by column."""
-        assert env.ev is not None
-        assert env.fleet.ev is not None
+        state, ev = env.state.ev, env.fleet.ev
+        assert state is not None
+        assert ev is not None
         costs = stay_costs(
-            torch.stack([*self.energy_kwh, env.ev.energy_kwh]),
+            torch.stack([*self.energy_kwh, state.energy_kwh]),
             torch.stack(self.ticks_left),
             torch.stack(self.price_per_kwh),
-            env.fleet.ev,
+            ev,
             env.scenario.dt_h,
         )
         return {

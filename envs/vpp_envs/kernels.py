@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from vpp_envs.devices.ev import EvState, Session
+from vpp_envs.devices.ev import Session
 from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.moment import EvMoment, Moment
-from vpp_envs.fleet.fleet import Fleet, column_of_each
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.pick import column_of_each
+from vpp_envs.fleet.state import FleetState
+from vpp_envs.flexible.kinds import FlexibleTables, flexes, flexible_moment
 from vpp_envs.observation import fleet_features, observe
 from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
@@ -35,13 +38,13 @@ class Rows(NamedTuple):
     solar_pu: Tensor  # (B, K)
     ev: EvRows | None = None  # none: no home has a car
     export_per_kwh: Tensor | None = None  # (B, 1); none: the price, as on a wholesale market
+    flexible: FlexibleTables | None = None  # none: no home has a flexible device
 
 
 class Played(NamedTuple):
     """One interval served, and what is seen at its end."""
 
-    energy_kwh: Tensor  # stored energy at the end, (B, N) [kWh]
-    ev: EvState | None  # of the cars at the end, (B, N)
+    state: FleetState  # at the end, (B, N)
     totals: Totals  # of the interval
     moment: Moment  # of the next interval
     observation: Tensor  # of the next interval, (B, F)
@@ -114,30 +117,24 @@ def play(
         fleet: Constants, (N,).
         dt_h: Length of the interval. [h]
     """
-    energy_kwh, ev, totals = serve(set_points, moment, fleet, dt_h)
-    return Played(energy_kwh, ev, totals, *look(energy_kwh, ev, tick, tables, fleet, dt_h))
+    state, totals = serve(set_points, moment, fleet, dt_h)
+    return Played(state, totals, *look(state, tick, tables, fleet, dt_h))
 
 
 def serve(
     set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float
-) -> tuple[Tensor, EvState | None, Totals]:
+) -> tuple[FleetState, Totals]:
     """Serve set-points, settle, and sum over the homes."""
     outcome, ledger = advance(set_points, moment, fleet, dt_h)
-    ev = None if outcome.ev is None else outcome.ev.state
-    return outcome.energy_kwh, ev, total(outcome, ledger, moment, dt_h)
+    return outcome.state(), total(outcome, ledger, moment, dt_h)
 
 
 def look(
-    energy_kwh: Tensor,
-    ev: EvState | None,
-    tick: Tensor,
-    tables: Rows,
-    fleet: Fleet,
-    dt_h: float,
+    state: FleetState, tick: Tensor, tables: Rows, fleet: Fleet, dt_h: float
 ) -> tuple[Moment, Tensor]:
     """Look up the tables, scale them to the homes, and observe."""
-    rows = rows_at(tables, tick, energy_kwh.dtype)
-    moment = moment_of(energy_kwh, ev, rows, fleet, dt_h)
+    rows = rows_at(tables, tick, state.energy_kwh.dtype)
+    moment = moment_of(state, rows, fleet, dt_h)
     return moment, observe(rows.features, fleet_features(moment, fleet, dt_h))
 
 
@@ -162,24 +159,44 @@ def rows_at(tables: Rows, tick: Tensor, dtype: torch.dtype) -> Rows:
         None
         if tables.export_per_kwh is None
         else tables.export_per_kwh.index_select(0, tick).to(dtype),
+        flexible_rows(tables.flexible, tick, issue, dtype),
     )
 
 
-def moment_of(
-    energy_kwh: Tensor, ev: EvState | None, rows: Rows, fleet: Fleet, dt_h: float
-) -> Moment:
+def flexible_rows(
+    tables: FlexibleTables | None, tick: Tensor, issue: Tensor, dtype: torch.dtype
+) -> FlexibleTables | None:
+    """Rows of the flexible devices: value curves by issue, all else by tick."""
+    if tables is None:
+        return None
+
+    def rows(table: Any) -> Any:  # noqa: ANN401 - the tables of any kind
+        at = (issue if name == "curve" else tick for name in table._fields)
+        columns = zip(table, at, strict=True)
+        return type(table)(*(column.index_select(0, row).to(dtype) for column, row in columns))
+
+    return FlexibleTables(*(None if table is None else rows(table) for table in tables))
+
+
+def moment_of(state: FleetState, rows: Rows, fleet: Fleet, dt_h: float) -> Moment:
     """Scale the rows of the tables to the homes of the fleet."""
-    cars = None
+    cars, ev = None, state.ev
     if ev is not None and rows.ev is not None and fleet.ev is not None:
         stay = column_of_each(rows.ev.stay, fleet.ev.archetype.unsqueeze(-2))
         session = Session(stay[:, 0] * dt_h, stay[:, 1], stay[:, 2] * dt_h, stay[:, 3])
         cars = EvMoment(ev, session, rows.ev.rest_h, rows.ev.curve)
+    devices, flexes_now = None, None
+    if state.flexible is not None and rows.flexible is not None and fleet.flexible is not None:
+        devices = flexible_moment(state.flexible, rows.flexible, fleet.flexible, dt_h)
+        flexes_now = flexes(devices, fleet.flexible, dt_h)
     return Moment(
-        energy_kwh,
+        state.energy_kwh,
         fleet.load_mean_kw * column_of_each(rows.load_pu, fleet.load_archetype),
         fleet.solar_kw * column_of_each(rows.solar_pu, fleet.solar_archetype),
         rows.price_per_kwh,
         rows.curve,
         cars,
         rows.export_per_kwh,
+        flexes_now,
+        devices,
     )

@@ -13,6 +13,7 @@ from vpp_envs.dispatch.envelope import battery_envelope
 from vpp_envs.dispatch.moment import EvMoment, Moment, car_envelope, laxity_h, need_h
 from vpp_envs.dispatch.value_curve import car_value, usable_fill
 from vpp_envs.fleet.fleet import EvFleet, Fleet, rated_kw
+from vpp_envs.flexible.flex import Flex
 
 # Half hours ahead, counted from 0 = the next half hour.
 MEDIAN_LEADS = (0, 1, 2, 3, 5, 7, 9, 11, 14, 17, 20, 24, 28, 32, 36, 41, 47)
@@ -129,6 +130,10 @@ def fleet_features(moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
     cars, ev = moment.ev, fleet.ev
     if cars is not None and ev is not None:
         parts += car_features(cars, ev, plant_kw, moment, fleet, dt_h)
+    flexes = moment.flexes
+    if flexes is not None:
+        for flex in flexes:
+            parts += flexible_features(flex, plant_kw, moment)
     return torch.stack(parts, -1).to(fill.dtype)
 
 
@@ -175,6 +180,35 @@ def car_features(
     return parts
 
 
+def flexible_features(flex: Flex, plant_kw: Tensor, moment: Moment) -> list[Tensor]:
+    """Features of one kind of flexible device by class, (...) each.
+
+    Args:
+        flex: The devices at this moment.
+        plant_kw: Rated power of the plant, (...) float64. [kW]
+        moment: State and signals.
+    """
+    worth = compress((flex.value_per_kwh - moment.price_per_kwh) * 1000.0, 100.0)
+    parts: list[Tensor] = []
+    for index in range(flex.curve.shape[-2]):
+        member = (flex.cohort == index).to(flex.fill.dtype)
+        class_kw = (flex.rated_kw * member).sum(-1, dtype=torch.float64) + 1e-9
+        count = member.sum(-1, keepdim=True, dtype=torch.float64) + 1e-9
+        each = member / count.to(member.dtype)
+        mean = (flex.fill * each).sum(-1, dtype=torch.float64)
+        square = (flex.fill * flex.fill * each).sum(-1, dtype=torch.float64)
+        parts += [
+            class_kw.expand_as(plant_kw) / plant_kw,
+            (flex.low_kw * member).sum(-1, dtype=torch.float64) / class_kw,
+            (flex.high_kw * member).sum(-1, dtype=torch.float64) / class_kw,
+            (flex.alone_kw * member).sum(-1, dtype=torch.float64) / class_kw,
+            mean,
+            (square - mean * mean).clamp(min=1e-12).sqrt(),
+            (worth * each).sum(-1, dtype=torch.float64),
+        ]
+    return parts
+
+
 def observe(signal_part: Tensor, fleet_part: Tensor) -> Tensor:
     """Join and bound the features, (..., F)."""
     both = torch.cat([signal_part.to(fleet_part.dtype), fleet_part], -1)
@@ -182,7 +216,10 @@ def observe(signal_part: Tensor, fleet_part: Tensor) -> Tensor:
 
 
 def feature_names(
-    cohorts: tuple[str, ...], cars: tuple[str, ...] = (), retail: bool = False
+    cohorts: tuple[str, ...],
+    cars: tuple[str, ...] = (),
+    retail: bool = False,
+    flexible: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """Names of all features in order: the first column of the observation's table.
 
@@ -190,6 +227,7 @@ def feature_names(
         cohorts: Battery cohorts present.
         cars: Classes of cars present.
         retail: Whether the homes stand behind a tariff, with a price of its own for export.
+        flexible: Classes of flexible devices present, kind by kind.
     """
     names = [
         "price/now",
@@ -230,5 +268,15 @@ def feature_names(
             f"{car}/due_after_8h",
             f"{car}/laxity",
             f"{car}/value_over_price",
+        ]
+    for name in flexible:
+        names += [
+            f"{name}/rated_share",
+            f"{name}/low",
+            f"{name}/high",
+            f"{name}/alone",
+            f"{name}/fill_mean",
+            f"{name}/fill_std",
+            f"{name}/value_over_price",
         ]
     return tuple(names)

@@ -4,9 +4,11 @@ import torch
 from torch import Tensor
 
 from vpp_envs.charging import first_cars
-from vpp_envs.devices.ev import EvState
-from vpp_envs.fleet.fleet import Fleet, column_of_each, map_columns
-from vpp_envs.kernels import EvRows, Rows
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.pick import column_of_each, map_columns
+from vpp_envs.fleet.state import FleetState
+from vpp_envs.flexible.kinds import first_flexible
+from vpp_envs.kernels import EvRows, Rows, flexible_rows
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.scenario import Scenario
 from vpp_envs.signals.market import TICKS_PER_ISSUE
@@ -30,6 +32,7 @@ def tables_on(scenario: Scenario, device: torch.device) -> Rows:
         s.solar_pu,
         None if s.cars is None else EvRows(s.cars.stay, rest_h, s.cars.curve),
         None if s.export_per_kwh is None else s.export_per_kwh.unsqueeze(-1),
+        s.flexible,
     )
     on_device: Rows = map_columns(tables, lambda table: table.to(device))
     return on_device
@@ -37,7 +40,7 @@ def tables_on(scenario: Scenario, device: torch.device) -> Rows:
 
 def first_state(
     seeds: Tensor, episodes: Tensor, tick: Tensor, scenario: Scenario, exact: Fleet, fleet: Fleet
-) -> tuple[Tensor, EvState | None]:
+) -> FleetState:
     """Batteries and cars at the start of episodes.
 
     Batteries are filled uniformly between reserve and top; cars above their floor, and enough where
@@ -52,7 +55,7 @@ def first_state(
         fleet: The same homes in the working precision, where they live.
 
     Returns:
-        Stored energy, (B, N) [kWh], and the cars; none where no home has one.
+        State, (B, N).
     """
     words = seeds.unsqueeze(-1), episodes.unsqueeze(-1), exact.home_id
     reserve_kwh = exact.agreement.reserve_kwh
@@ -61,9 +64,17 @@ def first_state(
     energy_kwh = torch.maximum(energy_kwh.to(fleet.solar_kw), fleet.agreement.reserve_kwh).minimum(
         fleet.battery.capacity_kwh
     )
-    if scenario.cars is None or exact.ev is None:
-        return energy_kwh, None
-    stay_h = scenario.cars.stay[tick, 0].double() * scenario.dt_h
-    left_h = column_of_each(stay_h, exact.ev.archetype)
-    share = uniform(*words, 0, Purpose.INITIAL_CAR)
-    return energy_kwh, first_cars(share, left_h, exact.ev, energy_kwh.dtype, energy_kwh.device)
+    cars, flexible = None, None
+    if scenario.cars is not None and exact.ev is not None:
+        stay_h = scenario.cars.stay[tick, 0].double() * scenario.dt_h
+        left_h = column_of_each(stay_h, exact.ev.archetype)
+        share = uniform(*words, 0, Purpose.INITIAL_CAR)
+        cars = first_cars(share, left_h, exact.ev, energy_kwh.dtype, energy_kwh.device)
+    if scenario.flexible is not None and exact.flexible is not None:
+        share = uniform(*words, 0, Purpose.INITIAL_FLEXIBLE)
+        issue = torch.div(tick, TICKS_PER_ISSUE, rounding_mode="floor")
+        rows = flexible_rows(scenario.flexible, tick, issue, torch.float64)
+        assert rows is not None
+        began = first_flexible(share, rows, exact.flexible, scenario.dt_h)
+        flexible = map_columns(began, lambda column: column.to(energy_kwh))
+    return FleetState(energy_kwh, cars, flexible)

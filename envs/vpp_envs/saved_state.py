@@ -13,13 +13,13 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a state holds
     """Copy a value into tensors, lists and numbers.
 
     Args:
-        value: A tensor, an array, a number, or a tuple of these; a `NamedTuple` will do.
+        value: A tensor, an array, a number, or a tuple or list of these; a `NamedTuple` will do.
     """
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.copy())
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [plain(part) for part in value]
     return value
 
@@ -40,9 +40,10 @@ def restored(value: Any, like: Any, name: str) -> Any:  # noqa: ANN401 - whateve
             f"the state is of another environment: its {name} is {_presence(value)}, "
             f"here it is {_presence(like)}."
         )
-    if isinstance(like, tuple):
-        parts = [restored(v, part, name) for v, part in zip(value, like, strict=True)]
-        return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
+    if isinstance(like, tuple | list):
+        names = [f"{name}.{field}" for field in getattr(like, "_fields", ())] or [name] * len(like)
+        parts = [restored(*each) for each in zip(value, like, names, strict=True)]
+        return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
     if not isinstance(like, Tensor | np.ndarray):
         return value
     kind = torch.as_tensor(like)

@@ -9,13 +9,21 @@ from torch import Tensor
 
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, Cohort, cohort_names
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.fleet import Fleet, commanded
 from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.fleet.sampling import (
     FleetSpec,
     sample_fleet,
 )
 from vpp_envs.fleet.split import table_homes, table_lines, table_stamp
+from vpp_envs.flexible.kinds import FlexibleTables
+from vpp_envs.flexible_tables import (
+    Classes,
+    class_names,
+    classes_present,
+    flexible_of,
+    with_numbers,
+)
 from vpp_envs.forecast.protocol import PriceForecast
 from vpp_envs.observation import feature_names
 from vpp_envs.scenario_tables import Cars, cars_of, retailing, tables_of
@@ -113,6 +121,8 @@ class Scenario:
     start_ticks: Tensor  # first ticks of the days of this split, (D,) int64
     cars: Cars | None = None  # none: no home has one
     export_per_kwh: Tensor | None = None  # (T,) float64; none: the market's price
+    flexible: FlexibleTables | None = None  # none: no home has a flexible device
+    classes: Classes = ()  # of flexible devices that may be commanded, kind by kind
     fleet_lines: tuple[str, ...] = ()  # where homes and loads of files come from, for people
 
     @property
@@ -148,7 +158,14 @@ class Scenario:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the observation's features in order."""
-        return feature_names(self.cohort_names, self.car_names, self.export_per_kwh is not None)
+        retail = self.export_per_kwh is not None
+        flexible = tuple(name for names in self.flexible_names.values() for name in names)
+        return feature_names(self.cohort_names, self.car_names, retail, flexible)
+
+    @property
+    def flexible_names(self) -> dict[str, tuple[str, ...]]:
+        """Names of the classes of each kind of flexible device present, in order."""
+        return class_names(self.classes)
 
     def fitting_days(self) -> int:
         """Length of a window that suits the split: ten days, or a quarter of a short split."""
@@ -206,8 +223,11 @@ def _build_scenario(
     spec: ScenarioSpec, split: str, _table: tuple[str, int, int] | None
 ) -> Scenario:
     """Build a scenario once, for as long as the table of its homes stays as it is."""
-    present, cars_present = present_cohorts(split_homes(spec, "train"))
+    known = split_homes(spec, "train")
+    classes = classes_present(known)
+    present, cars_present = present_cohorts(known)
     fleet = renumbered(split_homes(spec, split), present, cars_present)
+    fleet = with_numbers(fleet, classes)
     cohorts = tuple(BATTERY_COHORTS[i] for i in present)
     retail = None if spec.tariff is None else retailing(spec.tariff, fleet)
     randomisation = spec.randomisation if split == "train" else Randomisation()
@@ -223,8 +243,12 @@ def _build_scenario(
         fleet = fleet._replace(load_archetype=fleet.load_archetype % measured.load_pu.shape[-1])
     cars = None
     if fleet.ev is not None:
-        classes = tuple(EV_COHORTS[i] for i in cars_present)
-        cars = cars_of(spec.market, split, classes, spec.weather_seed, spec.tariff, randomisation)
+        of_cars = tuple(EV_COHORTS[i] for i in cars_present)
+        cars = cars_of(spec.market, split, of_cars, spec.weather_seed, spec.tariff, randomisation)
+    flexible = None
+    if classes:
+        days_of = (spec.market, split, classes, spec.weather_seed, spec.tariff, randomisation)
+        flexible = flexible_of(*days_of)
     return Scenario(
         spec=spec,
         split=split,
@@ -232,6 +256,8 @@ def _build_scenario(
         fleet=fleet,
         start_ticks=days,
         cars=cars,
+        flexible=flexible,
+        classes=classes,
         fleet_lines=lines,
         **tables,
     )
@@ -255,14 +281,15 @@ def present_cohorts(fleet: Fleet) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Indices in `BATTERY_COHORTS` and `EV_COHORTS` of the cohorts that the training homes have.
 
     Raises:
-        InputError: No home has a battery or a car to command, so that there is nothing to dispatch.
+        InputError: No home has a device to command, so that there is nothing to dispatch.
     """
     present = tuple(sorted(set(fleet.cohort.tolist()) - {-1}))
     cars = () if fleet.ev is None else tuple(sorted(set(fleet.ev.cohort.tolist()) - {-1}))
-    if not present and not cars:
+    if not bool(commanded(fleet).any()):
         raise InputError(
-            "fleet.battery_share=0 leaves no battery to dispatch, and no home has a car that "
-            "others may charge; give at least one home a battery, or raise fleet.ev_share."
+            "fleet.battery_share=0 leaves no battery to dispatch, and no home has a car or another "
+            "device that others may command; give at least one home a battery, or raise "
+            "fleet.ev_share or fleet.hvac_share."
         )
     return present, cars
 

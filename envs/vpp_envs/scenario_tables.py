@@ -84,7 +84,7 @@ def market_signals(spec: MarketSpec, split: str) -> MarketSignals:
     return signals(spec, split)
 
 
-def _climate(spec: MarketSpec) -> str:
+def climate_name(spec: MarketSpec) -> str:
     """Climate of a market: the one it names, else its region's.
 
     The years of ERCOT's price models share one, and so do its hubs and load zones.
@@ -112,7 +112,7 @@ def tables_of(
     randomisation: Randomisation,
 ) -> dict[str, Any]:
     """What a scenario knows by tick, by field: fleets of the same cohorts share it."""
-    climate = _climate(spec)
+    climate = climate_name(spec)
     market = with_copies(spec, market_signals(spec, split), randomisation, market_signals)
     ticks, times = market.clock_ticks, market.copies + 1
     solar_pu = solar_table(climate, market.start_utc, ticks, weather_seed, SOLAR_ARCHETYPES)

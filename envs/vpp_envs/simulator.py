@@ -9,8 +9,11 @@ from vpp_envs.charging import EvOutcome, step_cars
 from vpp_envs.devices.battery import stored_change_kwh
 from vpp_envs.dispatch.envelope import Envelope, battery_envelope, neutral
 from vpp_envs.dispatch.ev_envelope import rounding
-from vpp_envs.dispatch.moment import Moment, allowed_solar_kw, car_envelope
+from vpp_envs.dispatch.moment import Moment, allowed_solar_kw, car_envelope, with_load
 from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.state import FleetState
+from vpp_envs.flexible.kinds import FlexibleOutcome
+from vpp_envs.flexible.serving import drawn_kw, flexible_state, promises_broken, serve_flexible
 
 
 class SetPoints(NamedTuple):
@@ -19,6 +22,8 @@ class SetPoints(NamedTuple):
     battery_kw: Tensor  # AC power, charging positive [kW]
     solar_output_kw: Tensor  # most that the solar system may produce [kW]
     ev_kw: Tensor | None = None  # AC power of the car; none: it charges at once [kW]
+    # AC power of each kind of flexible device; none, or NaN: it is left alone [kW]
+    flexible_kw: list[Tensor] | None = None
 
 
 class Outcome(NamedTuple):
@@ -33,14 +38,25 @@ class Outcome(NamedTuple):
     site_excess_kw: Tensor  # import beyond the limit that the site's own load forces [kW]
     broken: Tensor  # an agreement was broken, bool: never true, and checked here all the same
     ev: EvOutcome | None = None  # of the cars, if any home has one
+    flexible: FlexibleOutcome | None = None  # of flexible devices, if any home has one
+
+    def state(self) -> FleetState:
+        """State of the homes at the end of the step."""
+        cars, flexible = self.ev, self.flexible
+        return FleetState(
+            self.energy_kwh,
+            None if cars is None else cars.state,
+            None if flexible is None else flexible_state(flexible),
+        )
 
 
 def step_site(set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float) -> Outcome:
     """Advance all homes by one step of constant power.
 
     Set-points come out of the envelope already; a number outside it, or none at all (NaN), is
-    still served at the nearest edge, or as if the device were left alone. The car comes first at
-    the home's connection: its driver leaves at an hour, while a battery can wait.
+    still served at the nearest edge, or as if the device were left alone. At the home's connection
+    what must run comes first, then the flexible devices, then the car, whose driver leaves at an
+    hour, and last the battery, which can wait.
 
     Args:
         set_points: Battery power, solar ceiling and the car's power, (..., N).
@@ -51,6 +67,10 @@ def step_site(set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float) 
     battery, agreement = fleet.battery, fleet.agreement
     energy_kwh, load_kw = moment.energy_kwh, moment.load_kw
     solar_kw = allowed_solar_kw(set_points.solar_output_kw, moment, fleet, dt_h)
+    flexible = serve_flexible(set_points.flexible_kw, moment, solar_kw, fleet, dt_h)
+    if flexible is not None:
+        moment = with_load(moment, drawn_kw(flexible))
+        load_kw = moment.load_kw
     cars: EvOutcome | None = None
     evs, ev = moment.ev, fleet.ev
     if evs is not None and ev is not None:
@@ -78,6 +98,8 @@ def step_site(set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float) 
     broken = _broken(energy_kwh, raw_kwh, net_kw, battery_kw, envelope, fleet, dt_h)
     if cars is not None:
         broken = broken | cars.broken
+    if flexible is not None:
+        broken = broken | promises_broken(flexible)
     return Outcome(
         stored_kwh,
         battery_kw,
@@ -88,6 +110,7 @@ def step_site(set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float) 
         (net_kw - agreement.import_limit_kw).clamp(min=0.0),
         broken,
         cars,
+        flexible,
     )
 
 

@@ -42,6 +42,9 @@ class Totals(NamedTuple):
     ev_site_short_kwh: Tensor  # of targets, lost to the sites' own load [kWh]
     ev_left_early_kwh: Tensor  # missing to targets of cars that left before they had said [kWh]
     ev_missed_kwh: Tensor  # missing at declared departures, not excused: never above 0 [kWh]
+    hvac_kwh: Tensor  # of heating and cooling, AC [kWh]
+    discomfort_k_h: Tensor  # beyond a kelvin from the set-points [K h]
+    hvac_short_k_h: Tensor  # outside promised bands with machines at their limit [K h]
 
 
 def advance(
@@ -96,6 +99,7 @@ def total(outcome: Outcome, ledger: Ledger, moment: Moment, dt_h: float) -> Tota
         outcome.site_excess_kw.sum(-1, dtype=torch.float64) * dt_h,
         outcome.broken.sum(-1, dtype=torch.float64),
         *_car_totals(outcome, dt_h),
+        *_flexible_totals(outcome, dt_h),
     )
 
 
@@ -115,4 +119,14 @@ def _car_totals(outcome: Outcome, dt_h: float) -> tuple[Tensor, ...]:
         cars.left_early_kwh,
         cars.missed_kwh,
     )
+    return tuple(part.sum(-1, dtype=torch.float64) for part in parts)
+
+
+def _flexible_totals(outcome: Outcome, dt_h: float) -> tuple[Tensor, ...]:
+    """Sum what happened to the flexible devices, in float64."""
+    none = torch.zeros_like(outcome.net_kw[..., 0], dtype=torch.float64)
+    houses = None if outcome.flexible is None else outcome.flexible.hvac
+    if houses is None:
+        return (none,) * 3
+    parts = (houses.served.power_kw * dt_h, houses.discomfort_k_h, houses.short_k_h)
     return tuple(part.sum(-1, dtype=torch.float64) for part in parts)

@@ -9,12 +9,13 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from vpp_envs.devices.ev import EvState
 from vpp_envs.dispatch.modes import action_names
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import rated_kw
+from vpp_envs.fleet.fleet import Fleet, rated_kw
 from vpp_envs.fleet.mix import draw_homes, homes_at
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.fleet.sampling import cast_fleet
+from vpp_envs.fleet.state import FleetState
 from vpp_envs.kernels import Played, kernels
 from vpp_envs.observation import OBSERVATION_LIMIT
 from vpp_envs.opening import first_state, tables_on
@@ -33,7 +34,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # to it, because a compiled look alone may differ in the last bit from the one inside a step.
 _STATE = (
     *("_seeds", "_seeded", "_episodes", "tick", "_age", "_length", "_ended", "_return"),
-    *("_places", "energy_kwh", "ev", "moment", "observation"),
+    *("_places", "state", "moment", "observation"),
 )
 
 
@@ -135,16 +136,20 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         self._age = torch.zeros(num_envs, dtype=torch.int64)
         self._length = torch.full((num_envs,), self.scenario.episode_ticks, dtype=torch.int64)
         self._ended = torch.zeros(num_envs, dtype=torch.bool)
-        self.energy_kwh = torch.zeros(num_envs, homes, dtype=self.dtype, device=self.device)
-        # Of the cars, if any home has one.
-        self.ev = None if self.fleet.ev is None else EvState(*(self.energy_kwh.clone(),) * 3)
+        # Until the first reset, so that every place of a state is there.
+        words = self._seeds, self._episodes, self.tick
+        self.state: FleetState = first_state(*words, self.scenario, self._homes(), self.fleet)
         self._return = np.zeros(num_envs)
         self.last: tuple[SetPoints, Totals] | None = None
 
     def _declare_spaces(self, homes: int) -> None:
         """Name and bound what is commanded and what is seen."""
         self.action_names = action_names(
-            self.dispatch, self.scenario.cohort_names, homes, self.scenario.car_names
+            self.dispatch,
+            self.scenario.cohort_names,
+            homes,
+            self.scenario.car_names,
+            self.scenario.flexible_names,
         )
         self.observation_names = self.scenario.feature_names
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (len(self.action_names),), np.float32)
@@ -240,7 +245,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
     def _pass_all(self, played: Played) -> Totals:
         """The interval has passed for all rows."""
         self._refuse_past_the_end(self.tick)
-        self.energy_kwh, self.ev, totals, self.moment, self.observation = played
+        self.state, totals, self.moment, self.observation = played
         self.tick = self.tick + 1
         self._age = self._age + 1
         return totals
@@ -249,10 +254,10 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         """Next-step autoreset: rows that ended start anew, and ignore their action."""
         self._refuse_past_the_end(self.tick * active)
         served = active.to(self.device)
-        self.energy_kwh = torch.where(served.unsqueeze(-1), played.energy_kwh, self.energy_kwh)
-        if self.ev is not None and played.ev is not None:
-            pairs = zip(played.ev, self.ev, strict=True)
-            self.ev = EvState(*(torch.where(served.unsqueeze(-1), a, b) for a, b in pairs))
+        homes = served.unsqueeze(-1)
+        self.state = map_columns(
+            played.state, lambda new, old: torch.where(homes, new, old), self.state
+        )
         self.tick = self.tick + active
         self._age = self._age + active
         self._start_next(~active)
@@ -333,12 +338,9 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
             self._move_in()
             exact = homes_at(exact, self._places[rows])
             fleet = cast_fleet(exact, self.dtype, self.device)
-        energy, began = first_state(seeds, episodes, tick + age, self.scenario, exact, fleet)
+        began = first_state(seeds, episodes, tick + age, self.scenario, exact, fleet)
         at = rows.to(self.device)
-        self.energy_kwh = self.energy_kwh.index_copy(0, at, energy)
-        if self.ev is not None and began is not None:
-            pairs = zip(self.ev, began, strict=True)
-            self.ev = EvState(*(old.index_copy(0, at, new) for old, new in pairs))
+        self.state = map_columns(self.state, lambda old, new: old.index_copy(0, at, new), began)
         self.tick = self.tick.index_copy(0, rows, tick + age)
         self._age = self._age.index_copy(0, rows, age)
         self._ended = self._ended & ~mask
@@ -346,17 +348,23 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _move_in(self) -> None:
         """Let all rows have the homes that there are, or each those that it drew."""
-        exact = self.scenario.fleet
-        if self._places is not None:
-            exact = homes_at(exact, self._places)
-        self.fleet = cast_fleet(exact, self.dtype, self.device)  # (N,) or (B, N)
+        self.fleet = cast_fleet(self._homes(), self.dtype, self.device)  # (N,) or (B, N)
         self.rated_kw = rated_kw(self.fleet).sum(-1, dtype=torch.float64)  # () or (B,)
+
+    def _homes(self) -> Fleet:
+        """The homes in full precision, (N,) or (B, N)."""
+        exact = self.scenario.fleet
+        return exact if self._places is None else homes_at(exact, self._places)
+
+    @property
+    def energy_kwh(self) -> Tensor:
+        """Energy stored in the batteries, (B, N). [kWh]"""
+        return self.state.energy_kwh
 
     def _observation(self) -> np.ndarray:
         """Look at the homes as they are now."""
         self.moment, self.observation = self._kernels.look(
-            self.energy_kwh,
-            self.ev,
+            self.state,
             self.tick.to(self.device),
             self.tables,
             self.fleet,

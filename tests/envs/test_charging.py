@@ -264,7 +264,7 @@ def test_energy_is_conserved_in_every_step(hostile_env, mode):
     ev, rng = env.fleet.ev, np.random.default_rng(0)
     worst = driven = away = 0.0
     for _ in range(250):
-        moment, before = env.moment, env.ev.energy_kwh
+        moment, before = env.moment, env.state.ev.energy_kwh
         env.step(rng.uniform(-1, 1, (3, len(env.action_names))))
         set_points, totals = env.last
         outcome, _ = advance(set_points, moment, env.fleet, DT_H)
@@ -272,7 +272,7 @@ def test_energy_is_conserved_in_every_step(hostile_env, mode):
         stored = charged_kwh(cars.power_kw, ev.params, DT_H)
         change = cars.state.energy_kwh - before
         error = change - (stored - cars.driven_kwh + cars.away_kwh)
-        assert torch.equal(cars.state.energy_kwh, env.ev.energy_kwh)
+        assert torch.equal(cars.state.energy_kwh, env.state.ev.energy_kwh)
         worst = max(worst, error.abs().max().item(), cars.repair_kwh.max().item())
         net = outcome.net_kw - (
             moment.load_kw - outcome.solar_output_kw + outcome.battery_kw + cars.power_kw
@@ -280,8 +280,8 @@ def test_energy_is_conserved_in_every_step(hostile_env, mode):
         assert net.abs().max() < 1e-9
         torch.testing.assert_close(totals.ev_kwh, (cars.power_kw * DT_H).sum(-1))
         driven, away = driven + cars.driven_kwh.sum().item(), away + cars.away_kwh.sum().item()
-        assert (env.ev.energy_kwh >= -1e-9).all()
-        assert (env.ev.energy_kwh <= ev.params.capacity_kwh + 1e-9).all()
+        assert (env.state.ev.energy_kwh >= -1e-9).all()
+        assert (env.state.ev.energy_kwh <= ev.params.capacity_kwh + 1e-9).all()
     assert worst < 1e-9
     assert driven > 100.0
     assert away > 10.0

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vpp_envs.fleet.mix import FleetMix
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.kernels import kernels, look, play, rows_at, serve
 from vpp_envs.simulator import SetPoints
 from vpp_envs.vector_env import FleetVectorEnv
@@ -30,9 +31,9 @@ def test_play_serves_an_interval_and_looks_at_the_next(plant):
     wanted = asked(plant)
     ahead = plant.tick + 1
     played = play(wanted, plant.moment, ahead, plant.tables, plant.fleet, DT_H)
-    energy, ev, totals = serve(wanted, plant.moment, plant.fleet, DT_H)
-    moment, observation = look(energy, ev, ahead, plant.tables, plant.fleet, DT_H)
-    assert torch.equal(played.energy_kwh, energy)
+    state, totals = serve(wanted, plant.moment, plant.fleet, DT_H)
+    moment, observation = look(state, ahead, plant.tables, plant.fleet, DT_H)
+    assert torch.equal(played.state.energy_kwh, state.energy_kwh)
     assert all(torch.equal(*pair) for pair in zip(played.totals, totals, strict=True))
     assert all(torch.equal(*pair) for pair in zip(played.moment[:5], moment[:5], strict=True))
     assert torch.equal(played.observation, observation)
@@ -82,7 +83,7 @@ def test_compiled_and_eager_environments_agree_over_the_end_of_an_episode(
     for tick in range(300):
         action = np.random.default_rng(tick).uniform(-1, 1, (4, len(eager.action_names)))
         # float32: a threshold of dispatch may fall on either side of the last bit of a state.
-        fused.energy_kwh = eager.energy_kwh.clone()
+        fused.state = map_columns(eager.state, torch.clone)
         fused._observation()
         one, two = eager.step(action), fused.step(action)
         np.testing.assert_allclose(one[0], two[0], atol=2e-5)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
-from vpp_envs.fleet.fleet import map_columns, rated_kw
+from vpp_envs.fleet.fleet import rated_kw
 from vpp_envs.fleet.mix import FleetMix, homes_at
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.scenario import build_scenario
 from vpp_envs.vector_env import FleetVectorEnv
 
@@ -45,7 +46,9 @@ def plain_twin(env, row, **arguments):
 
 
 def held(env):
-    return env.energy_kwh if env.ev is None else torch.cat([env.energy_kwh, *env.ev], -1)
+    return (
+        env.energy_kwh if env.state.ev is None else torch.cat([env.energy_kwh, *env.state.ev], -1)
+    )
 
 
 def command(env, tick, rows=None):

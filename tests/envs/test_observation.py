@@ -5,7 +5,7 @@ import torch
 
 from vpp_envs.dispatch.envelope import battery_envelope
 from vpp_envs.dispatch.moment import car_envelope
-from vpp_envs.fleet.fleet import map_columns
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.observation import (
     CURVE_FILLS,
     MEDIAN_LEADS,

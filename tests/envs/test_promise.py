@@ -109,7 +109,7 @@ def play(env, policy, ticks, seed=0):
     for _ in range(ticks):
         at = env.tick.numpy().copy()
         env.step(POLICIES[policy](rng, shape))
-        oracle.watch(at, env.ev.energy_kwh.double().numpy())
+        oracle.watch(at, env.state.ev.energy_kwh.double().numpy())
         totals = env.last[1]
         for name in BOOKS:
             booked[name] += float(getattr(totals, f"ev_{name}").sum())

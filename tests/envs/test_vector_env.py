@@ -8,8 +8,8 @@ from gymnasium.vector import AutoresetMode
 
 from vpp_envs.devices.ev import reachable_kwh
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import map_columns
 from vpp_envs.fleet.mix import FleetMix
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.kernels import serve
 from vpp_envs.reward import REWARD_PARTS
 from vpp_envs.scenario import build_scenario
@@ -41,7 +41,9 @@ def any_spec(request, day_spec, car_spec):
 
 def held(env):
     """What batteries and cars hold, (B, N) or (B, 4 N)."""
-    return env.energy_kwh if env.ev is None else torch.cat([env.energy_kwh, *env.ev], -1)
+    return (
+        env.energy_kwh if env.state.ev is None else torch.cat([env.energy_kwh, *env.state.ev], -1)
+    )
 
 
 def homes_of(tree, pick):
@@ -66,7 +68,7 @@ def random_set_points(env, generator=None):
         shape = env.energy_kwh.shape
         return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
 
-    return SetPoints(draw(-10, 10), draw(0, 5), None if env.ev is None else draw(-12, 12))
+    return SetPoints(draw(-10, 10), draw(0, 5), None if env.state.ev is None else draw(-12, 12))
 
 
 def actions(env, tick, rows):
@@ -121,8 +123,8 @@ def test_permuted_and_sharded_homes_are_the_same_homes(whole_spec):
 
     def served(pick):
         fleet = map_columns(env.fleet, lambda column: column[pick])
-        energy, ev, totals = serve(homes_of(asked, pick), homes_of(env.moment, pick), fleet, 1 / 12)
-        return torch.stack([energy, *(ev or ())]), totals
+        state, totals = serve(homes_of(asked, pick), homes_of(env.moment, pick), fleet, 1 / 12)
+        return torch.stack([state.energy_kwh, *(state.ev or ())]), totals
 
     whole, totals = served(torch.arange(8))
     mixed, mixed_totals = served(order)
@@ -317,9 +319,9 @@ def test_a_shard_of_the_fleet_is_its_part_of_the_whole(whole_spec):
             env.step(action)
         joined = torch.cat([env.energy_kwh for env in parts], -1)
         assert torch.equal(joined, whole.energy_kwh)
-        if whole.ev is not None:
-            cars = torch.cat([env.ev.energy_kwh for env in parts], -1)
-            assert torch.equal(cars, whole.ev.energy_kwh)
+        if whole.state.ev is not None:
+            cars = torch.cat([env.state.ev.energy_kwh for env in parts], -1)
+            assert torch.equal(cars, whole.state.ev.energy_kwh)
         for name in ("energy_market", "wear", "net_kwh", "solar_kwh"):
             both = sum(getattr(env.last[1], name) for env in parts)
             torch.testing.assert_close(both, getattr(whole.last[1], name), rtol=1e-12, atol=1e-12)

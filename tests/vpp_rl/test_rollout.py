@@ -101,10 +101,12 @@ def test_windows_know_all_homes_where_episodes_of_training_draw_some(day_spec, m
 def test_what_a_car_holds_beyond_its_target_is_credited_to_nobody(car_days):
     env, _, _ = window_env(car_days, Windows("test", window_days=1, most=1))
     target_kwh = env.fleet.ev.agreement.target_kwh
-    at_target = env.ev._replace(energy_kwh=target_kwh.expand_as(env.ev.energy_kwh))
-    env.ev = at_target
+    at_target = env.state.ev._replace(energy_kwh=target_kwh.expand_as(env.energy_kwh))
+    env.state = env.state._replace(ev=at_target)
     credited_kwh = _stored_kwh(env)
-    env.ev = at_target._replace(energy_kwh=at_target.energy_kwh + 1.0)
+    more = at_target._replace(energy_kwh=at_target.energy_kwh + 1.0)
+    env.state = env.state._replace(ev=more)
     assert torch.equal(_stored_kwh(env), credited_kwh)
-    env.ev = at_target._replace(energy_kwh=at_target.energy_kwh - 1.0)
+    less = at_target._replace(energy_kwh=at_target.energy_kwh - 1.0)
+    env.state = env.state._replace(ev=less)
     torch.testing.assert_close(_stored_kwh(env), credited_kwh - len(target_kwh))

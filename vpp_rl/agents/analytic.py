@@ -17,14 +17,15 @@ import torch
 from torch import Tensor
 
 from vpp_envs.charging import first_cars
-from vpp_envs.devices.ev import EvState
 from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.moment import Moment
 from vpp_envs.dispatch.value_curve import car_value, usable_fill
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import Fleet, column_of_each, commanded, rated_kw
+from vpp_envs.fleet.fleet import Fleet, commanded, rated_kw
 from vpp_envs.fleet.mix import draw_homes, homes_at
+from vpp_envs.fleet.pick import column_of_each, map_columns
 from vpp_envs.fleet.sampling import cast_fleet
+from vpp_envs.fleet.state import FleetState
 from vpp_envs.kernels import Rows, moment_of, rows_at
 from vpp_envs.observation import fleet_features, observe
 from vpp_envs.random import Purpose, uniform
@@ -134,7 +135,7 @@ class AnalyticLearner:
         self._optimiser.step()
         self._updates += 1
         homes, ticks = (
-            self._course.energy_kwh.numel(),
+            self._course.state.energy_kwh.numel(),
             round(settings.horizon_h / env.scenario.dt_h),
         )
         return Update(
@@ -150,7 +151,7 @@ class AnalyticLearner:
             "network": self.network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "updates": self._updates,
-            "course": plain(self._course[:3]),
+            "course": plain(self._course[:2]),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -163,8 +164,8 @@ class AnalyticLearner:
         # The homes of a window are drawn by its number.
         window = max(self._updates - 1, 0) // self._horizons
         course = _begin(self._env, self._settings, self._seed, window)
-        tick, energy_kwh, ev = restored(state["course"], course[:3], "course")
-        self._course = _Course(tick, energy_kwh, ev, course.fleet)
+        tick, homes = restored(state["course"], course[:2], "course")
+        self._course = _Course(tick, homes, course.fleet)
 
 
 def first_observations(env: FleetVectorEnv, seed: int) -> Tensor:
@@ -187,8 +188,7 @@ class _Course(NamedTuple):
     """Where the windows of a gradient step stand."""
 
     tick: Tensor  # (B,) int64, at the start of a half hour
-    energy_kwh: Tensor  # (B, N)
-    ev: EvState | None  # of the cars, (B, N)
+    state: FleetState  # (B, N)
     fleet: Fleet  # (N,), or (B, N) where each window has homes of its own
 
 
@@ -222,7 +222,7 @@ def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: 
         stay = scenario.cars.stay[tick, 0].to(env.device, env.dtype)
         hours_left = column_of_each(stay, fleet.ev.archetype) * scenario.dt_h
         ev = first_cars(share, hours_left, fleet.ev, env.dtype, env.device)
-    return _Course(tick, energy_kwh, ev, fleet)
+    return _Course(tick, FleetState(energy_kwh, ev), fleet)
 
 
 def _go_on(
@@ -231,7 +231,7 @@ def _go_on(
     settings: AnalyticSettings,
     course: _Course,
     temperature: Tensor,
-    step: Callable[..., tuple[Tensor, EvState | None, Tensor]],
+    step: Callable[..., tuple[FleetState, Tensor]],
 ) -> tuple[Tensor, _Course]:
     """Follow the windows over one horizon.
 
@@ -239,55 +239,49 @@ def _go_on(
         Profit per kW of battery, change of the stored value included, (B,) float64, and where the
         windows then stand, without a gradient.
     """
-    tick, start_kwh, ev, fleet = course
+    tick, start, fleet = course
     dt_h = env.scenario.dt_h
     ticks = round(settings.horizon_h / dt_h)
     # With a gradient from the first tick on, all ticks share one compiled graph.
-    energy_kwh = start_kwh.clone().requires_grad_()
-    if ev is not None:
-        ev = EvState(*(part.clone().requires_grad_() for part in ev))
+    state = map_columns(start, lambda part: part.clone().requires_grad_())
     profit = torch.zeros(len(tick), dtype=torch.float64, device=env.device)
     for ahead in range(ticks):
-        rows = rows_at(env.tables, (tick + ahead).to(env.device), energy_kwh.dtype)
-        energy_kwh, ev, gain = step(
-            policy, energy_kwh, ev, rows, fleet, env.dispatch, dt_h, temperature
-        )
+        rows = rows_at(env.tables, (tick + ahead).to(env.device), env.dtype)
+        state, gain = step(policy, state, rows, fleet, env.dispatch, dt_h, temperature)
         profit = profit + gain
     # A curve is the value at the end of its half hour: the last one's now, and the one's before the
     # start, so that horizons add up to their window.
     issue = torch.stack([tick - 1, tick + ticks - 1]).clamp(min=0) // TICKS_PER_ISSUE
     before, after = env.tables.curve[issue.to(env.device)]
-    stored = _stored_value(after, energy_kwh, fleet) - _stored_value(before, start_kwh, fleet)
-    if ev is not None:
-        rows = rows_at(env.tables, (tick + ticks).to(env.device), energy_kwh.dtype)
-        stored = stored + _stored_in_cars(moment_of(energy_kwh, ev, rows, fleet, dt_h), fleet)
-        ev = EvState(*(part.detach() for part in ev))
-    end = _Course(tick + ticks, energy_kwh.detach(), ev, fleet)
+    stored = _stored_value(after, state.energy_kwh, fleet)
+    stored = stored - _stored_value(before, start.energy_kwh, fleet)
+    if state.ev is not None:
+        rows = rows_at(env.tables, (tick + ticks).to(env.device), env.dtype)
+        stored = stored + _stored_in_cars(moment_of(state, rows, fleet, dt_h), fleet)
+    end = _Course(tick + ticks, map_columns(state, Tensor.detach), fleet)
     return (profit + stored.double()) / rated_kw(fleet).sum(-1), end
 
 
 def smooth_step(
     policy: PolicyNetwork,
-    energy_kwh: Tensor,
-    ev: EvState | None,
+    state: FleetState,
     rows: Rows,
     fleet: Fleet,
     dispatch: str,
     dt_h: float,
     temperature: Tensor,
-) -> tuple[Tensor, EvState | None, Tensor]:
+) -> tuple[FleetState, Tensor]:
     """Observe, act, dispatch, serve and settle one interval, differentiably.
 
     Returns:
-        Stored energy and cars afterwards, (B, N), and what dispatch added, (B,) float64.
+        State afterwards, (B, N), and what dispatch added, (B,) float64.
     """
-    moment = moment_of(energy_kwh, ev, rows, fleet, dt_h)
+    moment = moment_of(state, rows, fleet, dt_h)
     action = policy(observe(rows.features, fleet_features(moment, fleet, dt_h)))
     set_points = dispatch_mode(dispatch)(action, moment, fleet, dt_h, temperature)
     outcome, ledger = advance(set_points, moment, fleet, dt_h)
     gain = ledger.energy_market - ledger.site_passthrough - ledger.wear
-    after = None if outcome.ev is None else outcome.ev.state
-    return outcome.energy_kwh, after, gain.sum(-1)
+    return outcome.state(), gain.sum(-1)
 
 
 def _stored_in_cars(moment: Moment, fleet: Fleet) -> Tensor:

@@ -33,7 +33,8 @@ def plan_homes(
     """
     env, starts, days = window_env(spec, windows)
     fleet, ev = env.fleet, env.fleet.ev or _no_cars(env.fleet)
-    car_kwh = torch.zeros_like(env.energy_kwh) if env.ev is None else env.ev.energy_kwh
+    cars = env.state.ev
+    car_kwh = torch.zeros_like(env.energy_kwh) if cars is None else cars.energy_kwh
     dt_h, ticks = env.scenario.dt_h, days * env.scenario.ticks_per_day
     rows, homes = env.energy_kwh.shape
     plans = torch.zeros(3, ticks, rows, homes, dtype=torch.float64)

@@ -121,7 +121,13 @@ def _unbent(scene: Scene, curve: Tensor) -> SetPoints:
     """Dispatch by curves as they are."""
     moment = scene.moment._replace(curve=curve)
     actions = len(
-        action_names("value_curve", scene.scenario.cohort_names, 0, scene.scenario.car_names)
+        action_names(
+            "value_curve",
+            scene.scenario.cohort_names,
+            0,
+            scene.scenario.car_names,
+            scene.scenario.flexible_names,
+        )
     )
     zero = torch.zeros(curve.shape[0], actions, dtype=curve.dtype)
     return value_curve(zero, moment, scene.fleet, scene.scenario.dt_h)

@@ -25,7 +25,7 @@ _MEMBER = re.compile(
 _TEXT = re.compile(r'[\w \n(),.:=>/"\[\]-]*', re.ASCII)
 _SYNTAX = (
     *(ast.Module, ast.ClassDef, ast.FunctionDef, ast.arguments, ast.arg, ast.Return),
-    *(ast.Assign, ast.AnnAssign, ast.Expr, ast.If, ast.For, ast.Call, ast.keyword),
+    *(ast.Assign, ast.AnnAssign, ast.Expr, ast.If, ast.Pass, ast.For, ast.Call, ast.keyword),
     *(ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.Tuple, ast.List),
     *(ast.UnaryOp, ast.USub, ast.Load, ast.Store),
 )
@@ -39,7 +39,8 @@ _OPERATORS = frozenset(f"torch.{name}" for name in (
     "ge", "gt", "index", "index_select", "isfinite", "isnan", "le", "len", "lerp", "linear",
     "linspace", "log", "logical_and", "logical_not", "lt", "matmul", "max", "maximum", "mean",
     "min", "minimum", "mul", "ne", "neg", "ones", "ones_like", "reciprocal", "relu", "remainder",
-    "reshape", "rsub", "select", "sigmoid", "sin", "size", "slice", "sort", "sqrt", "square",
+    "reshape", "rsub", "scatter", "select", "sigmoid", "sin", "size", "slice", "sort", "sqrt",
+    "square",
     "squeeze", "stack", "sub", "sum", "tanh", "tensor", "to", "transpose", "unflatten", "unsqueeze",
     "view", "where", "zeros", "zeros_like",
 )) | {"ops.prim", "ops.prim.device", "ops.prim.dtype", "ops.prim.min", "ops.prim.max"}

@@ -4,7 +4,14 @@ import torch
 from torch import Tensor
 
 from vpp_envs.dispatch.envelope import battery_envelope, neutral
-from vpp_envs.dispatch.moment import Moment, allowed_solar_kw, car_envelope, laxity_h
+from vpp_envs.dispatch.flexible import stacked_flexible_kw, summed_kw
+from vpp_envs.dispatch.moment import (
+    Moment,
+    allowed_solar_kw,
+    car_envelope,
+    laxity_h,
+    with_load,
+)
 from vpp_envs.dispatch.value_curve import usable_fill
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.simulator import SetPoints
@@ -19,7 +26,8 @@ def cohort_power(
         action: One target for each battery cohort, 0 = leave alone, -1 = all discharge,
             +1 = all charge, then the share of solar output that is curtailed (negative: none),
             then one target for each class of cars, -1 = as late and as little as the drivers'
-            targets allow (or all discharge), +1 = all charge, (..., C + 1 + V), each in [-1, 1].
+            targets allow (or all discharge), +1 = all charge, then one target for each class of
+            each kind of flexible device, 0 = leave alone, (..., C + 1 + V + K), each in [-1, 1].
         moment: State and signals.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
@@ -27,8 +35,12 @@ def cohort_power(
     """
     cohorts = moment.curve.shape[-2]
     solar_kw = kept_solar_kw(action[..., cohorts : cohorts + 1], moment, fleet, dt_h)
+    cars = moment.ev
+    of_flexible = cohorts + 1 + (0 if cars is None else cars.curve.shape[-3])
+    flexible_kw = stacked_flexible_kw(action[..., of_flexible:], moment, solar_kw, fleet, dt_h)
+    moment = with_load(moment, summed_kw(flexible_kw, solar_kw))
     site_kw = moment.load_kw - solar_kw
-    ev_kw = least_laxity_kw(action[..., cohorts + 1 :], moment, solar_kw, fleet, dt_h)
+    ev_kw = least_laxity_kw(action[..., cohorts + 1 : of_flexible], moment, solar_kw, fleet, dt_h)
     if ev_kw is not None:
         site_kw = site_kw + ev_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
@@ -53,7 +65,7 @@ def cohort_power(
         torch.where(share < 0, rest_kw, high_kw),
     )
     battery_kw = torch.where(fleet.cohort < 0, alone_kw, battery_kw.sum(-2))
-    return SetPoints(battery_kw, solar_kw, ev_kw)
+    return SetPoints(battery_kw, solar_kw, ev_kw, flexible_kw)
 
 
 def least_laxity_kw(

@@ -57,7 +57,11 @@ def dispatch_mode(name: str) -> Dispatch:
 
 
 def action_names(
-    mode: str, cohorts: tuple[str, ...], homes: int, cars: tuple[str, ...] = ()
+    mode: str,
+    cohorts: tuple[str, ...],
+    homes: int,
+    cars: tuple[str, ...] = (),
+    kinds: dict[str, tuple[str, ...]] | None = None,
 ) -> tuple[str, ...]:
     """Names of a mode's action in order; every component lies in [-1, 1].
 
@@ -66,15 +70,20 @@ def action_names(
         cohorts: Names of the battery cohorts present.
         homes: Number of homes, which only `per_device` asks.
         cars: Names of the classes of cars present.
+        kinds: Names of the classes of each kind of flexible device that is present, in order.
     """
     dispatch_mode(mode)
+    kinds = kinds or {}
+    flexible = tuple(name for of_kind in kinds.values() for name in of_kind)
     if mode == "value_curve":
         bends = ("buy_scale", "buy_shift", "sell_scale", "sell_shift")
         names = tuple(f"{cohort}/{bend}" for cohort in cohorts for bend in bends)
-        of_cars = tuple(f"{car}/{bend}" for car in cars for bend in ("scale", "shift"))
-        return (*names, "solar/curtail_below", *of_cars)
+        later = tuple(f"{c}/{bend}" for c in (*cars, *flexible) for bend in ("scale", "shift"))
+        return (*names, "solar/curtail_below", *later)
     if mode == "cohort_power":
         powers = (f"{cohort}/power" for cohort in cohorts)
-        return (*powers, "solar/curtail", *(f"{car}/power" for car in cars))
+        return (*powers, "solar/curtail", *(f"{c}/power" for c in (*cars, *flexible)))
     of_homes = (f"home_{home}/power" for home in range(homes))
-    return (*of_homes, "solar/curtail", *(f"home_{home}/ev" for home in range(homes) if cars))
+    of_cars = (f"home_{home}/ev" for home in range(homes) if cars)
+    of_kinds = (f"home_{home}/{kind}" for kind in kinds for home in range(homes))
+    return (*of_homes, "solar/curtail", *of_cars, *of_kinds)

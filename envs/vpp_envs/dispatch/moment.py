@@ -9,6 +9,8 @@ from vpp_envs.devices.ev import EvState, Session, charging_clock_h
 from vpp_envs.dispatch.envelope import battery_range, solar_ceiling
 from vpp_envs.dispatch.ev_envelope import EvEnvelope, beside_site, ev_range
 from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.flexible.flex import Flex
+from vpp_envs.flexible.kinds import FlexibleMoment
 
 
 class EvMoment(NamedTuple):
@@ -32,6 +34,9 @@ class Moment(NamedTuple):
     # What an exported kWh earns, (..., 1); none: the price, as on a wholesale market
     # [currency/kWh].
     export_per_kwh: Tensor | None = None
+    # What each kind of flexible device tells dispatch; none: no home has one.
+    flexes: list[Flex] | None = None
+    flexible: FlexibleMoment | None = None  # their state and signals, for their physics
 
 
 def allowed_solar_kw(asked_kw: Tensor, moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
@@ -40,7 +45,7 @@ def allowed_solar_kw(asked_kw: Tensor, moment: Moment, fleet: Fleet, dt_h: float
     What a car must draw counts like the load, and no battery is asked to help out: no curtailment
     takes the car's promise away.
     """
-    load_kw = moment.load_kw
+    load_kw = moment.load_kw + flexible_must_kw(moment)
     cars, ev = moment.ev, fleet.ev
     if cars is not None and ev is not None:
         must_kw = ev_range(cars.state, cars.session, ev, dt_h).low_kw.clamp(min=0.0)
@@ -55,6 +60,60 @@ def allowed_solar_kw(asked_kw: Tensor, moment: Moment, fleet: Fleet, dt_h: float
         fleet.battery,
         fleet.agreement,
         dt_h,
+    )
+
+
+def flexible_must_kw(moment: Moment) -> Tensor:
+    """What the flexible devices of each home must draw, whatever is asked, (..., N). [kW]"""
+    must_kw = torch.zeros_like(moment.load_kw)
+    flexes = moment.flexes
+    if flexes is not None:
+        for flex in flexes:
+            must_kw = must_kw + flex.low_kw.clamp(min=0.0)
+    return must_kw
+
+
+def flexible_room_kw(
+    moment: Moment, solar_kw: Tensor, fleet: Fleet, dt_h: float
+) -> tuple[Tensor, Tensor]:
+    """What a home's connection leaves to its flexible devices beyond what all of them must draw.
+
+    What its car must draw and its battery must recharge is kept free.
+
+    Args:
+        moment: State and signals.
+        solar_kw: Solar output, (..., N). [kW]
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+
+    Returns:
+        Room to draw, and room to feed in, (..., N). [kW]
+    """
+    site_kw = moment.load_kw - solar_kw + flexible_must_kw(moment)
+    export_kw = fleet.agreement.export_limit_kw + site_kw
+    battery_kw, _ = battery_range(moment.energy_kwh, fleet.battery, fleet.agreement, dt_h)
+    site_kw = site_kw + battery_kw.clamp(min=0.0)
+    cars, ev = moment.ev, fleet.ev
+    if cars is not None and ev is not None:
+        site_kw = site_kw + ev_range(cars.state, cars.session, ev, dt_h).low_kw.clamp(min=0.0)
+    return fleet.agreement.import_limit_kw - site_kw, export_kw
+
+
+def with_load(moment: Moment, more_kw: Tensor) -> Moment:
+    """The same moment to cars and batteries, which come later at a home's connection.
+
+    Args:
+        moment: State and signals.
+        more_kw: What its flexible devices draw, (..., N). [kW]
+    """
+    return Moment(
+        moment.energy_kwh,
+        moment.load_kw + more_kw,
+        moment.solar_available_kw,
+        moment.price_per_kwh,
+        moment.curve,
+        moment.ev,
+        moment.export_per_kwh,
     )
 
 

@@ -9,15 +9,18 @@ from torch import Tensor
 
 from vpp_envs.dispatch.envelope import battery_envelope, neutral
 from vpp_envs.dispatch.ev_value import value_of_need
+from vpp_envs.dispatch.flexible import summed_kw, valued_flexible_kw
 from vpp_envs.dispatch.moment import (
     EvMoment,
     Moment,
     allowed_solar_kw,
     car_envelope,
     need_h,
+    with_load,
 )
 from vpp_envs.dispatch.trade import traded_kw
-from vpp_envs.fleet.fleet import EvFleet, Fleet, column_of_each
+from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.fleet.pick import column_of_each
 from vpp_envs.simulator import SetPoints
 
 
@@ -29,12 +32,14 @@ def value_curve(
     With q the tabulated water value at a home's fill, the home buys below
     ``eta * (q * exp(0.7 alpha_b) + 0.1 beta_b)`` and sells above
     ``(q * exp(0.7 alpha_s) + 0.1 beta_s) / eta + wear``. Solar is curtailed below the last
-    component's price, ``0.1 * a``. Cars buy and sell by one curve of their class, bent likewise.
+    component's price, ``0.1 * a``. Cars and flexible devices buy (and sell) by one curve of their
+    class, bent likewise.
     All zeros is the stochastic value curve itself.
 
     Args:
         action: alpha_b, beta_b, alpha_s, beta_s of each battery cohort, then the curtailment
-            price, then alpha and beta of each class of cars, (..., 4 C + 1 + 2 V), each in [-1, 1].
+            price, then alpha and beta of each class of cars, then of each class of each kind of
+            flexible device, (..., 4 C + 1 + 2 V + 2 K), each in [-1, 1].
         moment: State and signals.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
@@ -44,13 +49,23 @@ def value_curve(
     cohorts = moment.curve.shape[-2]
     curtail_below = 0.1 * action[..., 4 * cohorts : 4 * cohorts + 1]
     solar_kw = allowed_solar_kw(_curtailed(moment, curtail_below, temperature), moment, fleet, dt_h)
+    cars = moment.ev
+    of_cars = 4 * cohorts + 1
+    of_flexible = of_cars + (0 if cars is None else 2 * cars.curve.shape[-3])
+    flexible_kw = valued_flexible_kw(
+        action[..., of_flexible:], moment, solar_kw, fleet, dt_h, temperature
+    )
+    moment = with_load(moment, summed_kw(flexible_kw, solar_kw))
     site_kw = moment.load_kw - solar_kw
-    ev_kw = car_power_kw(action[..., 4 * cohorts + 1 :], moment, solar_kw, fleet, dt_h, temperature)
+    ev_kw = car_power_kw(
+        action[..., of_cars:of_flexible], moment, solar_kw, fleet, dt_h, temperature
+    )
     if ev_kw is not None:
         site_kw = site_kw + ev_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
     if cohorts == 0:
-        return SetPoints(neutral(envelope.low_kw, envelope.high_kw), solar_kw, ev_kw)
+        alone_kw = neutral(envelope.low_kw, envelope.high_kw)
+        return SetPoints(alone_kw, solar_kw, ev_kw, flexible_kw)
     value = value_at_fill(moment.curve, moment.energy_kwh, fleet)
     bend = action[..., : 4 * cohorts].unflatten(-1, [cohorts, 4])
     member = fleet.cohort.clamp(min=0)
@@ -66,7 +81,7 @@ def value_curve(
     battery_kw = traded_kw(
         buy_gain, sell_gain, envelope.low_kw, envelope.high_kw, site_kw, moment, temperature
     )
-    return SetPoints(battery_kw, solar_kw, ev_kw)
+    return SetPoints(battery_kw, solar_kw, ev_kw, flexible_kw)
 
 
 def car_power_kw(

@@ -99,10 +99,10 @@ def water_value(
     # No home is emptied faster than its battery can.
     emptied_h = duration_h if discharge_h is None else max(duration_h, discharge_h)
     down = -lead_h / (emptied_h * one_way_eff)
-    nodes_per_kwh = _narrowed(nodes_per_kwh, weights)
+    nodes_per_kwh = narrowed(nodes_per_kwh, weights)
     buying = nodes_per_kwh
     if buy_nodes_per_kwh is not None:
-        buying = _narrowed(buy_nodes_per_kwh, weights)
+        buying = narrowed(buy_nodes_per_kwh, weights)
     for back in range(nodes_per_kwh.shape[-2]):
         lead = nodes_per_kwh.shape[-2] - 1 - back
         price = nodes_per_kwh[..., lead, :].unsqueeze(-2)
@@ -117,7 +117,7 @@ def water_value(
     return levelled(curve, 0.75 * up)
 
 
-def _narrowed(nodes: Tensor, weights: Tensor) -> Tensor:
+def narrowed(nodes: Tensor, weights: Tensor) -> Tensor:
     """Draw a share of each lead's spread only, (..., H, Q)."""
     mean = (nodes * weights).sum(-1, keepdim=True)
     return mean + 0.8 * (nodes - mean)

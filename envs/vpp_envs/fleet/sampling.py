@@ -10,7 +10,10 @@ from vpp_envs.devices.ev import EvParams
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.agreement import Agreement, EvAgreement
 from vpp_envs.fleet.cohorts import duration_class, ev_class
-from vpp_envs.fleet.fleet import EvFleet, Fleet, map_columns
+from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.fleet.hvac_sampling import sample_hvac
+from vpp_envs.fleet.pick import map_columns
+from vpp_envs.flexible.kinds import FlexibleFleet
 from vpp_envs.random import Purpose, normal, uniform
 
 LOAD_ARCHETYPES = 32
@@ -73,6 +76,11 @@ class FleetSpec:
     ev_share: float = 0.0  # of homes
     v2g_share: float = 0.5  # of the cars that can give energy back
     managed_share: float = 1.0  # of the cars whose drivers let others choose when to charge
+    hvac_share: float = 0.0  # of homes whose cooling and heating is simulated
+    heat_pump_share: float = 0.2  # of these that heat by heat pump; the others cool only
+    thermostat_share: float = 1.0  # of these whose owners let others choose within their band
+    design_summer_c: float = 37.0  # outdoor air on a hot day, for the size of machines
+    design_winter_c: float = 0.0  # and on a cold day
     table: str | None = None  # one's own homes, CSV or Parquet; none: homes are sampled
     train_share: float = 0.7  # of a table's homes; half of the rest each for validation and test
 
@@ -82,7 +90,8 @@ class FleetSpec:
             raise InputError(f"fleet.homes must be at least 1, got {self.homes}.")
         _refuse_what_nobody_reads(self)
         shares = ("battery_share", "solar_share", "homeowner_share", "train_share")
-        for name in (*shares, "ev_share", "v2g_share", "managed_share"):
+        of_cars = ("ev_share", "v2g_share", "managed_share")
+        for name in (*shares, *of_cars, "hvac_share", "heat_pump_share", "thermostat_share"):
             share = getattr(self, name)
             if not 0.0 <= share <= 1.0:
                 raise InputError(f"fleet.{name} must lie between 0 and 1, got {share}.")
@@ -144,7 +153,10 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
     solar_kw = torch.where(has_solar, solar_kw, torch.zeros_like(solar_kw))
     load_mean_kw = (0.6 * torch.exp(0.35 * bell(Purpose.FLEET_LOAD_MEAN))).clamp(0.2, 2.0)
     cars = _sample_cars(spec, home, load_mean_kw) if spec.ev_share > 0 else None
+    flexible = _sample_flexible(spec, home)
     import_limit_kw, export_limit_kw = _site_limits(spec, solar_kw, battery, cars)
+    if spec.export_limit_kw is None and flexible is not None and flexible.hvac is not None:
+        import_limit_kw = import_limit_kw + flexible.hvac.rated_kw
     agreement = Agreement(
         reserve_kwh,
         import_limit_kw,
@@ -161,6 +173,25 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
         agreement,
         duration_class(battery, agreement),
         cars,
+        flexible,
+    )
+
+
+def _sample_flexible(spec: FleetSpec, home: Tensor) -> FlexibleFleet | None:
+    """Sample the flexible devices, (N,); none where no home has one."""
+    if spec.hvac_share == 0.0:
+        return None
+    present = uniform(spec.seed, 0, home, 0, Purpose.FLEET_HVAC_PRESENCE) < spec.hvac_share
+    return FlexibleFleet(
+        hvac=sample_hvac(
+            spec.seed,
+            home,
+            present,
+            spec.heat_pump_share,
+            spec.thermostat_share,
+            spec.design_summer_c,
+            spec.design_winter_c,
+        )
     )
 
 

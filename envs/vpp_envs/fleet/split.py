@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import Fleet, commanded, map_columns
+from vpp_envs.fleet.fleet import Fleet, commanded
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.fleet.sampling import FleetSpec
 from vpp_envs.fleet.table import FleetTable, read_fleet_table
 from vpp_envs.random import Purpose, uniform

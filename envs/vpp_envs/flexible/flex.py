@@ -27,6 +27,7 @@ class Flex(NamedTuple):
     least_kw: Tensor  # it runs at this magnitude or not at all; 0: at any power [kW]
     fill: Tensor  # 0: it must draw soon, 1: it can take no more [0 to 1]
     value_per_kwh: Tensor  # worth of an AC kWh drawn now instead of later [currency/kWh]
+    curve: Tensor  # from which it was read, by class and fill, (..., C, F) [currency/kWh]
 
 
 class Served(NamedTuple):
@@ -61,18 +62,38 @@ def into_flex(asked_kw: Tensor, flex: Flex) -> Tensor:
     return torch.where(small, snapped_kw, power_kw)
 
 
-def within_room(flex: Flex, room_kw: Tensor) -> Flex:
+def within_room(flex: Flex, import_room_kw: Tensor, export_room_kw: Tensor) -> Flex:
     """Narrow an envelope by what is left of the home's connection.
+
+    What a device must do it does, whatever the connection.
 
     Args:
         flex: The device at this moment.
-        room_kw: Power that it may add to the least it must draw, (..., N). [kW]
+        import_room_kw: Power that it may draw beyond the least that it must, (..., N). [kW]
+        export_room_kw: Power that it may feed into the home, (..., N). [kW]
     """
-    high_kw = torch.minimum(flex.high_kw, flex.low_kw + room_kw.clamp(min=0.0))
+    must_kw = torch.clamp(flex.low_kw, min=0.0)
+    high_kw = torch.minimum(flex.high_kw, must_kw + import_room_kw.clamp(min=0.0))
+    low_kw = torch.where(
+        flex.low_kw < 0, torch.maximum(flex.low_kw, -export_room_kw.clamp(min=0.0)), flex.low_kw
+    )
     # Without room for its least power a device that need not run stays off.
-    cannot = (flex.low_kw <= 0) & (high_kw > 0) & (high_kw < flex.least_kw)
-    high_kw = torch.where(cannot, torch.zeros_like(high_kw), high_kw)
-    return flex._replace(high_kw=high_kw, alone_kw=torch.minimum(flex.alone_kw, high_kw))
+    none = torch.zeros_like(low_kw)
+    high_kw = torch.where((low_kw <= 0) & (high_kw < flex.least_kw), none, high_kw)
+    low_kw = torch.where((low_kw < 0) & (-low_kw < flex.least_kw), none, low_kw)
+    high_kw = torch.maximum(high_kw, low_kw)
+    alone_kw = torch.minimum(torch.maximum(flex.alone_kw, low_kw), high_kw)
+    return Flex(
+        flex.cohort,
+        flex.rated_kw,
+        low_kw,
+        high_kw,
+        alone_kw,
+        flex.least_kw,
+        flex.fill,
+        flex.value_per_kwh,
+        flex.curve,
+    )
 
 
 def read_curve(curve: Tensor, share: Tensor, cohort: Tensor) -> Tensor:

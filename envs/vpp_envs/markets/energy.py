@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.flexible.serving import added_cost, left_alone_kw
 from vpp_envs.markets.ledger import Ledger
 from vpp_envs.simulator import Outcome
 
@@ -22,7 +23,9 @@ def settle_energy(
     ``energy_market = -net * dt * price``: only what the meter served is paid. Behind a retail
     tariff the retailer stands where the market does. The homeowner is
     passed through what the site would have settled had nothing been dispatched, plus the agreed
-    share of the difference. A car that nobody dispatches charges at once. Loss factors are 1.
+    share of the difference. A car that nobody dispatches charges at once, a flexible device does
+    what its own thermostat or timer says. Wear holds what fuel and starts cost beyond that. Loss
+    factors are 1.
 
     Args:
         outcome: What the simulator served, (..., N).
@@ -41,6 +44,9 @@ def settle_energy(
     cars, ev = outcome.ev, fleet.ev
     if cars is not None:
         load_kw = load_kw + cars.alone_kw
+    flexible = outcome.flexible
+    if flexible is not None:
+        load_kw = load_kw + left_alone_kw(flexible)
     alone_kw = torch.maximum(load_kw - solar_available_kw, -fleet.agreement.export_limit_kw)
     site_passthrough = _at_prices(alone_kw, per_kw, out_per_kw)
     gain_share = (energy_market - site_passthrough) * fleet.agreement.homeowner_share.double()
@@ -49,6 +55,8 @@ def settle_energy(
     if cars is not None and ev is not None:
         given_kwh = (-cars.power_kw).clamp(min=0.0).double() * dt_h
         wear = wear + given_kwh * ev.params.wear_per_kwh.double()
+    if flexible is not None:
+        wear = wear + added_cost(flexible)
     return Ledger(energy_market, site_passthrough, gain_share, wear)
 
 

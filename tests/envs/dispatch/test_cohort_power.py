@@ -9,7 +9,8 @@ from vpp_envs.devices.battery import BatteryParams
 from vpp_envs.dispatch.cohort_power import cohort_power, level_fill
 from vpp_envs.dispatch.envelope import battery_envelope
 from vpp_envs.fleet.agreement import Agreement
-from vpp_envs.fleet.fleet import Fleet, map_columns
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.kernels import moment_of, rows_at
 from vpp_envs.simulator import SetPoints, step_site
 from vpp_envs.vector_env import FleetVectorEnv
@@ -217,8 +218,7 @@ def test_the_order_of_the_homes_does_not_matter_in_single_precision_either(small
         order = torch.randperm(300, generator=torch.Generator().manual_seed(0))
         mixed = map_columns(env.fleet, lambda column: column[order])  # noqa: B023
         moment = moment_of(
-            env.energy_kwh[:, order],
-            map_columns(env.ev, lambda part: part[:, order]),  # noqa: B023
+            map_columns(env.state, lambda part: part[:, order]),  # noqa: B023
             rows_at(env.tables, env.tick, env.dtype),
             mixed,
             DT_H,

@@ -5,7 +5,8 @@ import torch
 from vpp_envs.dispatch.cohort_power import level_fill
 from vpp_envs.dispatch.modes import DISPATCH, action_names, dispatch_mode
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import Fleet, map_columns
+from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.observation import fleet_features
 from vpp_envs.vector_env import FleetVectorEnv
 
@@ -33,10 +34,10 @@ def test_no_action_is_dead(homes, mode, request):
         seed=[5] * rows, options={"start_ticks": torch.arange(4).repeat(rows // 4) * 288 + NOON}
     )
     seen = []
-    for _ in range(36 if env.ev is None else 96):  # until the cars are home
+    for _ in range(36 if env.state.ev is None else 96):  # until the cars are home
         env.step(commands.repeat(4, 0))
         seen.append(env.last[1].solar_kwh)
-    cars = [] if env.ev is None else [env.ev.energy_kwh]
+    cars = [] if env.state.ev is None else [env.state.ev.energy_kwh]
     outcome = torch.cat([env.energy_kwh, *cars, torch.stack(seen, -1)], -1)
     still, *moved = outcome.unflatten(0, (-1, 4)).unbind(0)
     present = {"power": env.fleet.battery.discharge_kw > 0}

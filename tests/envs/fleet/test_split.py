@@ -3,7 +3,7 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.example import example_columns
-from vpp_envs.fleet.fleet import map_columns
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.fleet.sampling import FleetSpec, sample_fleet
 from vpp_envs.fleet.split import LEAST_HOMES, table_homes, table_lines
 from vpp_envs.fleet.table import read_fleet, write_fleet

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vpp_envs.errors import InputError
 from vpp_envs.fleet import table_cells
-from vpp_envs.fleet.fleet import map_columns
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.fleet.sampling import FleetSpec, sample_fleet
 from vpp_envs.fleet.table import home_ids, read_fleet, read_fleet_table, write_fleet
 

@@ -6,8 +6,8 @@ import torch
 from torch._dynamo.testing import CompileCounter
 
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.fleet import map_columns
 from vpp_envs.fleet.mix import FleetMix
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.kernels import rows_at
 from vpp_envs.reward import reward_parts
 from vpp_envs.vector_env import FleetVectorEnv
@@ -30,11 +30,11 @@ def noisy_policy(env, seed=0, size=8):
 
 
 def earned(policy, env, ticks, temperature=TEMPERATURE):
-    energy, profit = env.energy_kwh, torch.zeros(env.num_envs, dtype=torch.float64)
+    state, profit = env.state, torch.zeros(env.num_envs, dtype=torch.float64)
     for tick in range(ticks):
-        rows = rows_at(env.tables, env.tick + tick, energy.dtype)
-        energy, _, gain = smooth_step(
-            policy, energy, None, rows, env.fleet, env.dispatch, env.scenario.dt_h, temperature
+        rows = rows_at(env.tables, env.tick + tick, env.dtype)
+        state, gain = smooth_step(
+            policy, state, rows, env.fleet, env.dispatch, env.scenario.dt_h, temperature
         )
         profit = profit + gain
     return profit

@@ -26,7 +26,8 @@ def env(day_spec):
     env.reset(seed=0, options={"start_ticks": torch.arange(4) * 288})
     # Half full, so that every home can charge and discharge.
     reserve, capacity = env.fleet.agreement.reserve_kwh, env.fleet.battery.capacity_kwh
-    env.energy_kwh = ((reserve + capacity) / 2).expand(4, -1).clone()
+    half_kwh = ((reserve + capacity) / 2).expand(4, -1).clone()
+    env.state = env.state._replace(energy_kwh=half_kwh)
     env._observation()
     return env
 

@@ -193,6 +193,19 @@ def temperature_c(region: str, start_utc: np.datetime64, ticks: int, seed: int) 
     return (climate.mean_c + season + daily + weather).to(torch.float32)
 
 
+def horizontal_w_per_m2(region: str, start_utc: np.datetime64, ticks: int, seed: int) -> Tensor:
+    """Tabulate the sunlight on the horizontal over a region; arguments and errors as above.
+
+    Returns:
+        Mean under eight cloud cells, (T,) float32. [W/m2]
+    """
+    climate = climate_of(region)
+    day_of_year, hour_utc = _calendar(tick_of(start_utc), ticks)
+    sun = sun_position(day_of_year, hour_utc, climate.latitude_deg, climate.longitude_deg)
+    index = clear_sky_index(region, start_utc, ticks, seed, 8).mean(-1)
+    return (clear_sky_w_per_m2(sun.up) * index).to(torch.float32)
+
+
 def clear_sky_index(
     region: str, start_utc: np.datetime64, ticks: int, seed: int, cells: int
 ) -> Tensor:

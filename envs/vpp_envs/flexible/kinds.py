@@ -1,0 +1,140 @@
+"""The flexible devices that homes may have, in the order in which they are always named."""
+
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from vpp_envs.flexible import hvac
+from vpp_envs.flexible.flex import Flex
+from vpp_envs.flexible.hvac_parts import (
+    HvacFleet,
+    HvacMoment,
+    HvacOutcome,
+    HvacState,
+    HvacTables,
+)
+
+
+class FlexibleFleet(NamedTuple):
+    """Constants of the flexible devices, (N,); a kind that no home has is None."""
+
+    hvac: HvacFleet | None = None
+
+
+class FlexibleState(NamedTuple):
+    """State of the flexible devices, (..., N)."""
+
+    hvac: HvacState | None = None
+
+
+class FlexibleTables(NamedTuple):
+    """What a scenario knows about them by tick, and what their energy is worth by issue."""
+
+    hvac: HvacTables | None = None
+
+
+class FlexibleMoment(NamedTuple):
+    """State and signals of the flexible devices at one step, (..., N)."""
+
+    hvac: HvacMoment | None = None
+
+
+class FlexibleOutcome(NamedTuple):
+    """What happened to the flexible devices in one step, (..., N)."""
+
+    hvac: HvacOutcome | None = None
+
+
+KINDS = FlexibleFleet._fields
+MODULES: dict[str, Any] = {"hvac": hvac}
+
+
+def present(fleet: FlexibleFleet | None) -> tuple[str, ...]:
+    """Names of the kinds that some home has, in order."""
+    if fleet is None:
+        return ()
+    return tuple(kind for kind in KINDS if getattr(fleet, kind) is not None)
+
+
+def flexible_moment(
+    state: FlexibleState, rows: FlexibleTables, fleet: FlexibleFleet, dt_h: float
+) -> FlexibleMoment:
+    """Scale the rows of the tables to the homes, kind by kind.
+
+    Args:
+        state: Of the devices, (B, N).
+        rows: One row of the tables a scenario, (B, K).
+        fleet: Constants, (N,) or (B, N).
+        dt_h: Length of the step. [h]
+    """
+
+    def moment(kind: str) -> HvacMoment:
+        parts = getattr(state, kind), getattr(rows, kind), getattr(fleet, kind)
+        of_kind: HvacMoment = MODULES[kind].moment_of(*parts, dt_h)
+        return of_kind
+
+    return FlexibleMoment(**{kind: moment(kind) for kind in present(fleet)})
+
+
+def first_flexible(
+    share: Tensor, rows: FlexibleTables, fleet: FlexibleFleet, dt_h: float
+) -> FlexibleState:
+    """Flexible devices at the start of episodes.
+
+    Args:
+        share: Where in its band each begins, (B, N). [0 to 1]
+        rows: Of the first tick, (B, K).
+        fleet: Constants, (N,) or (B, N).
+        dt_h: Length of a step. [h]
+    """
+    return FlexibleState(
+        **{
+            kind: MODULES[kind].first_state(share, getattr(rows, kind), getattr(fleet, kind), dt_h)
+            for kind in present(fleet)
+        }
+    )
+
+
+def flexes(moment: FlexibleMoment, fleet: FlexibleFleet, dt_h: float) -> list[Flex]:
+    """What each kind that is present tells dispatch, in order.
+
+    Written out, because an exported controller is scripted from it.
+
+    Args:
+        moment: State and signals, (..., N).
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    out: list[Flex] = []
+    houses, of_houses = moment.hvac, fleet.hvac
+    if houses is not None and of_houses is not None:
+        out.append(hvac.flex(houses, of_houses, dt_h))
+    return out
+
+
+def step_kind(
+    kind: str,
+    asked_kw: Tensor,
+    around: Flex,
+    moment: FlexibleMoment,
+    fleet: FlexibleFleet,
+    dt_h: float,
+) -> HvacOutcome:
+    """Advance one kind by one step.
+
+    Args:
+        kind: One of `KINDS`, present.
+        asked_kw: Power asked of each device, NaN = nobody asks, (..., N). [kW]
+        around: The devices at this moment, narrowed by the home's connection.
+        moment: State and signals of all kinds.
+        fleet: Constants of all kinds.
+        dt_h: Length of the step. [h]
+    """
+    parts = getattr(moment, kind), getattr(fleet, kind)
+    outcome: HvacOutcome = MODULES[kind].step(asked_kw, around, *parts, dt_h)
+    return outcome
+
+
+def cohorts(fleet: FlexibleFleet | None) -> list[Tensor]:
+    """Class of each device of each kind that is present, in order, (N,) int64 each."""
+    return [getattr(fleet, kind).cohort for kind in present(fleet)]

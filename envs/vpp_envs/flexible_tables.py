@@ -1,6 +1,8 @@
 """What a scenario knows of its flexible devices by tick: weather, people, and values of energy."""
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,16 +10,28 @@ from torch import Tensor
 from vpp_envs.dispatch.flexible_value import FLEXIBLE_POINTS, leaking_value
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.fleet.hvac_sampling import OCCUPANCY_ARCHETYPES
+from vpp_envs.fleet.water_heater_sampling import HOT_WATER_ARCHETYPES
 from vpp_envs.flexible.hvac_parts import HVAC_COHORTS, HvacCohort, HvacTables
 from vpp_envs.flexible.kinds import FlexibleTables, present
+from vpp_envs.flexible.water_heater_parts import (
+    WATER_HEATER_COHORTS,
+    WaterHeaterCohort,
+    WaterHeaterTables,
+)
 from vpp_envs.forecast.protocol import LEAD_H, PriceForecast
 from vpp_envs.scenario_tables import climate_name, market_signals, scenario_tariff
-from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSpec
+from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec
 from vpp_envs.signals.randomised import Randomisation, with_copies
 from vpp_envs.signals.retail import retail_signals
+from vpp_envs.signals.synthetic.hot_water import garage_c, hot_water_table, wet_bulb_c
 from vpp_envs.signals.synthetic.occupancy import occupancy_tables
-from vpp_envs.signals.synthetic.weather import horizontal_w_per_m2, temperature_c
+from vpp_envs.signals.synthetic.weather import (
+    horizontal_w_per_m2,
+    mains_of,
+    temperature_c,
+)
 
+_HUMIDITY_PCT = 50.0  # of the air around tanks (assumed)
 _CHUNK = 4096  # issues at a time
 _HALF_HOURS = 48  # a day
 # Typical set-points; sun and people warm a house by about so much above outdoors (assumed).
@@ -25,7 +39,7 @@ _COOL_SET_C, _HEAT_SET_C, _WARMED_K = 24.4, 20.3, 3.0
 
 # Classes of each kind that are present, by kind.
 Classes = tuple[tuple[str, tuple[int, ...]], ...]
-COHORTS = {"hvac": HVAC_COHORTS}
+COHORTS: dict[str, Any] = {"water_heater": WATER_HEATER_COHORTS, "hvac": HVAC_COHORTS}
 
 
 def classes_present(fleet: Fleet) -> Classes:
@@ -88,23 +102,83 @@ def flexible_of(
     market = with_copies(spec, market_signals(spec, split), randomisation, market_signals)
     if tariff is not None:
         market = retail_signals(market, scenario_tariff(tariff)).market
-    times, ticks = market.copies + 1, market.clock_ticks
-    climate = climate_name(spec)
+    climate, ticks = climate_name(spec), market.clock_ticks
     air_c = temperature_c(climate, market.start_utc, ticks, seed)
-    tables: dict[str, HvacTables] = {}
+    tables: dict[str, HvacTables | WaterHeaterTables] = {}
     for kind, some in classes:
-        assert kind == "hvac"
-        sun = horizontal_w_per_m2(climate, market.start_utc, ticks, seed) / 1000.0
-        gain_pu, away = occupancy_tables(market.zone, market.start_utc, ticks, OCCUPANCY_ARCHETYPES)
-        houses = tuple(HVAC_COHORTS[i] for i in some)
-        tables[kind] = HvacTables(
-            air_c.unsqueeze(-1).repeat(times, 1),
-            sun.unsqueeze(-1).repeat(times, 1),
-            gain_pu.repeat(times, 1),
-            away.repeat(times, 1),
-            hvac_curves(market.forecast, houses, air_c),
-        )
-    return FlexibleTables(**tables)
+        make = _water_heater_tables if kind == "water_heater" else _hvac_tables
+        tables[kind] = make(market, climate, air_c, seed, some)
+    return FlexibleTables(**tables)  # type: ignore[arg-type]
+
+
+def _hvac_tables(
+    market: MarketSignals, climate: str, air_c: Tensor, seed: int, classes: tuple[int, ...]
+) -> HvacTables:
+    ticks, times = market.clock_ticks, market.copies + 1
+    sun = horizontal_w_per_m2(climate, market.start_utc, ticks, seed) / 1000.0
+    gain_pu, away = occupancy_tables(market.zone, market.start_utc, ticks, OCCUPANCY_ARCHETYPES)
+    houses = tuple(HVAC_COHORTS[i] for i in classes)
+    return HvacTables(
+        air_c.unsqueeze(-1).repeat(times, 1),
+        sun.unsqueeze(-1).repeat(times, 1),
+        gain_pu.repeat(times, 1),
+        away.repeat(times, 1),
+        hvac_curves(market.forecast, houses, air_c),
+    )
+
+
+def _water_heater_tables(
+    market: MarketSignals, climate: str, air_c: Tensor, seed: int, classes: tuple[int, ...]
+) -> WaterHeaterTables:
+    ticks, times = market.clock_ticks, market.copies + 1
+    mixed_l, hot_l = hot_water_table(
+        market.zone, market.start_utc, ticks, seed, HOT_WATER_ARCHETYPES
+    )
+    garage = garage_c(air_c)
+    mains, wet = (
+        mains_of(climate, market.day_of_year[:ticks]),
+        wet_bulb_c(garage, _HUMIDITY_PCT),
+    )
+    tanks = tuple(WATER_HEATER_COHORTS[i] for i in classes)
+    return WaterHeaterTables(
+        mixed_l.repeat(times, 1),
+        hot_l.repeat(times, 1),
+        mains.unsqueeze(-1).repeat(times, 1),
+        garage.unsqueeze(-1).repeat(times, 1),
+        wet.unsqueeze(-1).repeat(times, 1),
+        water_heater_curves(market.forecast, tanks),
+    )
+
+
+def water_heater_curves(forecast: PriceForecast, tanks: tuple[WaterHeaterCohort, ...]) -> Tensor:
+    """Value of a kWh of hot water now, by class and fill, (I, C, F). [currency/kWh]
+
+    Args:
+        forecast: Of the price.
+        tanks: Classes of heaters.
+    """
+    drains = [torch.full((_HALF_HOURS,), tank.drain) for tank in tanks]
+    return _curves(forecast, tanks, lambda some, index: drains[index])
+
+
+def _curves(
+    forecast: PriceForecast,
+    stores: Sequence[HvacCohort | WaterHeaterCohort],
+    drain: Callable[[slice, int], Tensor],
+) -> Tensor:
+    """Values of stores that leak, for some issues at a time, (I, C, F). [currency/kWh]"""
+    issues = len(forecast.nodes_per_mwh)
+    curve = torch.zeros(issues, len(stores), FLEXIBLE_POINTS)
+    for start in range(0, issues, _CHUNK):
+        some = slice(start, start + _CHUNK)
+        nodes = forecast.nodes_per_mwh[some].float() / 1000.0
+        weights = forecast.weights.float()
+        for index, store in enumerate(stores):
+            work = drain(some, index)[..., : nodes.shape[-2]]
+            curve[some, index] = leaking_value(
+                nodes, weights, store.full_h, work, store.decay_per_h, LEAD_H
+            )
+    return curve
 
 
 def hvac_curves(forecast: PriceForecast, houses: tuple[HvacCohort, ...], air_c: Tensor) -> Tensor:
@@ -127,13 +201,8 @@ def hvac_curves(forecast: PriceForecast, houses: tuple[HvacCohort, ...], air_c: 
     work_k = (outdoor_c - _COOL_SET_C).clamp(min=0.0) + (_HEAT_SET_C - outdoor_c).clamp(min=0.0)
     issues = len(forecast.nodes_per_mwh)
     work_k = work_k.repeat(issues // len(work_k), 1)
-    curve = torch.zeros(issues, len(houses), FLEXIBLE_POINTS)
-    for start in range(0, issues, _CHUNK):
-        some = slice(start, start + _CHUNK)
-        nodes = forecast.nodes_per_mwh[some].float() / 1000.0
-        for index, house in enumerate(houses):
-            drain = (work_k[some, : nodes.shape[-2]] / house.hold_k).clamp(0.0, 0.95)
-            curve[some, index] = leaking_value(
-                nodes, forecast.weights.float(), house.full_h, drain, house.decay_per_h, LEAD_H
-            )
-    return curve
+
+    def drain(some: slice, index: int) -> Tensor:
+        return (work_k[some] / houses[index].hold_k).clamp(0.0, 0.95)
+
+    return _curves(forecast, houses, drain)

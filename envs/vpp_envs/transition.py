@@ -42,6 +42,11 @@ class Totals(NamedTuple):
     ev_site_short_kwh: Tensor  # of targets, lost to the sites' own load [kWh]
     ev_left_early_kwh: Tensor  # missing to targets of cars that left before they had said [kWh]
     ev_missed_kwh: Tensor  # missing at declared departures, not excused: never above 0 [kWh]
+    water_kwh: Tensor  # of water heaters, AC [kWh]
+    water_delivered_kwh: Tensor  # with the hot water that was drawn [kWh]
+    water_cold_kwh: Tensor  # missing at fixtures to 40.6 C [kWh]
+    water_short_k_h: Tensor  # below promises with heaters at their limit [K h]
+    water_beyond_k_h: Tensor  # below promises after draws larger than reckoned with [K h]
     hvac_kwh: Tensor  # of heating and cooling, AC [kWh]
     discomfort_k_h: Tensor  # beyond a kelvin from the set-points [K h]
     hvac_short_k_h: Tensor  # outside promised bands with machines at their limit [K h]
@@ -124,9 +129,18 @@ def _car_totals(outcome: Outcome, dt_h: float) -> tuple[Tensor, ...]:
 
 def _flexible_totals(outcome: Outcome, dt_h: float) -> tuple[Tensor, ...]:
     """Sum what happened to the flexible devices, in float64."""
-    none = torch.zeros_like(outcome.net_kw[..., 0], dtype=torch.float64)
+    none = torch.zeros_like(outcome.net_kw)
+    tanks = None if outcome.flexible is None else outcome.flexible.water_heater
     houses = None if outcome.flexible is None else outcome.flexible.hvac
-    if houses is None:
-        return (none,) * 3
-    parts = (houses.served.power_kw * dt_h, houses.discomfort_k_h, houses.short_k_h)
-    return tuple(part.sum(-1, dtype=torch.float64) for part in parts)
+    of_tanks, of_houses = (none,) * 5, (none,) * 3
+    if tanks is not None:
+        of_tanks = (
+            tanks.served.power_kw * dt_h,
+            tanks.delivered_kwh,
+            tanks.cold_kwh,
+            tanks.short_k_h,
+            tanks.beyond_k_h,
+        )
+    if houses is not None:
+        of_houses = (houses.served.power_kw * dt_h, houses.discomfort_k_h, houses.short_k_h)
+    return tuple(part.sum(-1, dtype=torch.float64) for part in (*of_tanks, *of_houses))

@@ -52,7 +52,9 @@ def rated_kw(fleet: Fleet) -> Tensor:
         kw = kw + ev.params.charge_kw
     flexible = fleet.flexible
     if flexible is not None:
-        houses = flexible.hvac
+        tanks, houses = flexible.water_heater, flexible.hvac
+        if tanks is not None:
+            kw = kw + tanks.rated_kw
         if houses is not None:
             kw = kw + houses.rated_kw
     return kw

@@ -13,7 +13,9 @@ from vpp_envs.fleet.cohorts import duration_class, ev_class
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.fleet.hvac_sampling import sample_hvac
 from vpp_envs.fleet.pick import map_columns
+from vpp_envs.fleet.water_heater_sampling import sample_water_heaters
 from vpp_envs.flexible.kinds import FlexibleFleet
+from vpp_envs.flexible.kinds import present as kinds_present
 from vpp_envs.random import Purpose, normal, uniform
 
 LOAD_ARCHETYPES = 32
@@ -76,9 +78,11 @@ class FleetSpec:
     ev_share: float = 0.0  # of homes
     v2g_share: float = 0.5  # of the cars that can give energy back
     managed_share: float = 1.0  # of the cars whose drivers let others choose when to charge
+    water_heater_share: float = 0.0  # of homes with an electric tank of hot water
+    heat_pump_water_share: float = 0.3  # of these tanks
     hvac_share: float = 0.0  # of homes whose cooling and heating is simulated
     heat_pump_share: float = 0.2  # of these that heat by heat pump; the others cool only
-    thermostat_share: float = 1.0  # of these whose owners let others choose within their band
+    thermostat_share: float = 1.0  # of owners of either who let others choose within their band
     design_summer_c: float = 37.0  # outdoor air on a hot day, for the size of machines
     design_winter_c: float = 0.0  # and on a cold day
     table: str | None = None  # one's own homes, CSV or Parquet; none: homes are sampled
@@ -91,7 +95,8 @@ class FleetSpec:
         _refuse_what_nobody_reads(self)
         shares = ("battery_share", "solar_share", "homeowner_share", "train_share")
         of_cars = ("ev_share", "v2g_share", "managed_share")
-        for name in (*shares, *of_cars, "hvac_share", "heat_pump_share", "thermostat_share"):
+        of_heat = ("water_heater_share", "heat_pump_water_share", "hvac_share", "heat_pump_share")
+        for name in (*shares, *of_cars, *of_heat, "thermostat_share"):
             share = getattr(self, name)
             if not 0.0 <= share <= 1.0:
                 raise InputError(f"fleet.{name} must lie between 0 and 1, got {share}.")
@@ -155,8 +160,9 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
     cars = _sample_cars(spec, home, load_mean_kw) if spec.ev_share > 0 else None
     flexible = _sample_flexible(spec, home)
     import_limit_kw, export_limit_kw = _site_limits(spec, solar_kw, battery, cars)
-    if spec.export_limit_kw is None and flexible is not None and flexible.hvac is not None:
-        import_limit_kw = import_limit_kw + flexible.hvac.rated_kw
+    if spec.export_limit_kw is None:
+        for kind in kinds_present(flexible):
+            import_limit_kw = import_limit_kw + getattr(flexible, kind).rated_kw
     agreement = Agreement(
         reserve_kwh,
         import_limit_kw,
@@ -179,20 +185,31 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
 
 def _sample_flexible(spec: FleetSpec, home: Tensor) -> FlexibleFleet | None:
     """Sample the flexible devices, (N,); none where no home has one."""
-    if spec.hvac_share == 0.0:
-        return None
-    present = uniform(spec.seed, 0, home, 0, Purpose.FLEET_HVAC_PRESENCE) < spec.hvac_share
-    return FlexibleFleet(
-        hvac=sample_hvac(
+
+    def present(share: float, purpose: int) -> Tensor:
+        return uniform(spec.seed, 0, home, 0, purpose) < share
+
+    tanks, houses = None, None
+    if spec.water_heater_share > 0:
+        tanks = sample_water_heaters(
             spec.seed,
             home,
-            present,
+            present(spec.water_heater_share, Purpose.FLEET_WATER_PRESENCE),
+            spec.heat_pump_water_share,
+            spec.thermostat_share,
+        )
+    if spec.hvac_share > 0:
+        houses = sample_hvac(
+            spec.seed,
+            home,
+            present(spec.hvac_share, Purpose.FLEET_HVAC_PRESENCE),
             spec.heat_pump_share,
             spec.thermostat_share,
             spec.design_summer_c,
             spec.design_winter_c,
         )
-    )
+    flexible = FlexibleFleet(tanks, houses)
+    return flexible if kinds_present(flexible) else None
 
 
 def _site_limits(

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from vpp_envs.flexible import hvac
+from vpp_envs.flexible import hvac, water_heater
 from vpp_envs.flexible.flex import Flex
 from vpp_envs.flexible.hvac_parts import (
     HvacFleet,
@@ -13,40 +13,52 @@ from vpp_envs.flexible.hvac_parts import (
     HvacState,
     HvacTables,
 )
+from vpp_envs.flexible.water_heater_parts import (
+    WaterHeaterFleet,
+    WaterHeaterMoment,
+    WaterHeaterOutcome,
+    WaterHeaterState,
+    WaterHeaterTables,
+)
 
 
 class FlexibleFleet(NamedTuple):
     """Constants of the flexible devices, (N,); a kind that no home has is None."""
 
+    water_heater: WaterHeaterFleet | None = None
     hvac: HvacFleet | None = None
 
 
 class FlexibleState(NamedTuple):
     """State of the flexible devices, (..., N)."""
 
+    water_heater: WaterHeaterState | None = None
     hvac: HvacState | None = None
 
 
 class FlexibleTables(NamedTuple):
     """What a scenario knows about them by tick, and what their energy is worth by issue."""
 
+    water_heater: WaterHeaterTables | None = None
     hvac: HvacTables | None = None
 
 
 class FlexibleMoment(NamedTuple):
     """State and signals of the flexible devices at one step, (..., N)."""
 
+    water_heater: WaterHeaterMoment | None = None
     hvac: HvacMoment | None = None
 
 
 class FlexibleOutcome(NamedTuple):
     """What happened to the flexible devices in one step, (..., N)."""
 
+    water_heater: WaterHeaterOutcome | None = None
     hvac: HvacOutcome | None = None
 
 
 KINDS = FlexibleFleet._fields
-MODULES: dict[str, Any] = {"hvac": hvac}
+MODULES: dict[str, Any] = {"water_heater": water_heater, "hvac": hvac}
 
 
 def present(fleet: FlexibleFleet | None) -> tuple[str, ...]:
@@ -67,13 +79,14 @@ def flexible_moment(
         fleet: Constants, (N,) or (B, N).
         dt_h: Length of the step. [h]
     """
-
-    def moment(kind: str) -> HvacMoment:
-        parts = getattr(state, kind), getattr(rows, kind), getattr(fleet, kind)
-        of_kind: HvacMoment = MODULES[kind].moment_of(*parts, dt_h)
-        return of_kind
-
-    return FlexibleMoment(**{kind: moment(kind) for kind in present(fleet)})
+    return FlexibleMoment(
+        **{
+            kind: MODULES[kind].moment_of(
+                getattr(state, kind), getattr(rows, kind), getattr(fleet, kind), dt_h
+            )
+            for kind in present(fleet)
+        }
+    )
 
 
 def first_flexible(
@@ -106,6 +119,9 @@ def flexes(moment: FlexibleMoment, fleet: FlexibleFleet, dt_h: float) -> list[Fl
         dt_h: Length of the step. [h]
     """
     out: list[Flex] = []
+    tanks, of_tanks = moment.water_heater, fleet.water_heater
+    if tanks is not None and of_tanks is not None:
+        out.append(water_heater.flex(tanks, of_tanks, dt_h))
     houses, of_houses = moment.hvac, fleet.hvac
     if houses is not None and of_houses is not None:
         out.append(hvac.flex(houses, of_houses, dt_h))
@@ -119,7 +135,7 @@ def step_kind(
     moment: FlexibleMoment,
     fleet: FlexibleFleet,
     dt_h: float,
-) -> HvacOutcome:
+) -> WaterHeaterOutcome | HvacOutcome:
     """Advance one kind by one step.
 
     Args:
@@ -131,7 +147,8 @@ def step_kind(
         dt_h: Length of the step. [h]
     """
     parts = getattr(moment, kind), getattr(fleet, kind)
-    outcome: HvacOutcome = MODULES[kind].step(asked_kw, around, *parts, dt_h)
+    step = MODULES[kind].step
+    outcome: WaterHeaterOutcome | HvacOutcome = step(asked_kw, around, *parts, dt_h)
     return outcome
 
 

@@ -47,7 +47,8 @@ def serve_flexible(
 
 def flexible_state(outcome: FlexibleOutcome) -> FlexibleState:
     """State of all kinds at the end of a step."""
-    return FlexibleState(*(None if of_kind is None else of_kind.state for of_kind in outcome))
+    kinds = outcome._asdict().items()
+    return FlexibleState(**{kind: None if part is None else part.state for kind, part in kinds})
 
 
 def served_of(outcome: FlexibleOutcome) -> list[Served]:

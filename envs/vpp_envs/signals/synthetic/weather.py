@@ -206,6 +206,20 @@ def horizontal_w_per_m2(region: str, start_utc: np.datetime64, ticks: int, seed:
     return (clear_sky_w_per_m2(sun.up) * index).to(torch.float32)
 
 
+def mains_of(region: str, day_of_year: Tensor) -> Tensor:
+    """Temperature of cold water: of the ground, with half the air's seasons a month later. [C]
+
+    An assumption, about what the Building America correlation gives for mild climates.
+
+    Args:
+        region: A key of `CLIMATES`.
+        day_of_year: (T,).
+    """
+    climate = climate_of(region)
+    seasons = _summer(climate, day_of_year.to(torch.float64) - 35.0)
+    return (climate.mean_c + 1.0 + 0.5 * climate.season_c * seasons).to(torch.float32)
+
+
 def clear_sky_index(
     region: str, start_utc: np.datetime64, ticks: int, seed: int, cells: int
 ) -> Tensor:

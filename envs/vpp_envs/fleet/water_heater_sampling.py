@@ -1,0 +1,110 @@
+"""Sample water heaters: tanks of common sizes, resistance or heat pump, and how much is used."""
+
+import torch
+from torch import Tensor
+
+from vpp_envs.devices.water_heater import WaterHeaterParams
+from vpp_envs.errors import InputError
+from vpp_envs.flexible.water_heater_parts import WaterHeaterAgreement, WaterHeaterFleet
+from vpp_envs.random import Purpose, normal, uniform
+
+HOT_WATER_ARCHETYPES = 64
+_LITRES = 3.7854
+# Rated gallons and their share (an assumption); an electric tank holds 0.9 of its rating (OCHRE).
+_SIZES = ((40.0, 0.25), (50.0, 0.50), (65.0, 0.10), (80.0, 0.15))
+# Hot water of homes with one to five bedrooms over that with three, and their share (assumed).
+_USES = ((46 / 69, 0.10), (57 / 69, 0.25), (1.0, 0.40), (79 / 69, 0.20), (91 / 69, 0.05))
+# UA of heat pump water heaters by rated gallons (OCHRE). [kW/K]
+_PUMP_UA = ((58.0, 1.90e-3), (73.0, 2.11e-3), (1e9, 2.48e-3))
+
+
+def sample_water_heaters(
+    seed: int, home: Tensor, present: Tensor, pump_share: float = 0.3, managed_share: float = 1.0
+) -> WaterHeaterFleet:
+    """Sample water heaters, float64, (N,).
+
+    UA of resistance tanks lognormal around 1.15 W/K; set-points 51.7 C; half of the homes have a
+    mixing valve, behind which water may be stored at 60 C.
+
+    Args:
+        seed: Of the fleet.
+        home: Ids, (N,) int64.
+        present: Which homes have an electric tank, (N,) bool.
+        pump_share: Of the tanks with a heat pump.
+        managed_share: Of the owners who let others choose when it heats.
+    """
+
+    def draw(purpose: int) -> Tensor:
+        return uniform(seed, 0, home, 0, purpose)
+
+    def pick(table: tuple[tuple[float, float], ...], purpose: int) -> Tensor:
+        numbers = torch.tensor(table, dtype=torch.float64)
+        edges = numbers[:, 1].cumsum(0)[:-1]
+        return numbers[torch.bucketize(draw(purpose), edges, right=True), 0]
+
+    gallons = pick(_SIZES, Purpose.FLEET_WATER_SIZE)
+    pump = present & (draw(Purpose.FLEET_WATER_PUMP) < pump_share)
+    loss = 1.15e-3 * torch.exp(0.20 * normal(seed, 0, home, 0, Purpose.FLEET_WATER_UA))
+    limits = torch.tensor([row[0] for row in _PUMP_UA[:-1]], dtype=torch.float64)
+    pump_loss = torch.tensor([row[1] for row in _PUMP_UA], dtype=torch.float64)
+    ua = torch.where(pump, pump_loss[torch.bucketize(gallons, limits)], loss)
+    zero, one = torch.zeros_like(gallons), torch.ones_like(gallons)
+
+    def of_tanks(value: Tensor, absent: Tensor) -> Tensor:
+        return torch.where(present, value, absent)
+
+    params = WaterHeaterParams(
+        of_tanks(0.9 * gallons * _LITRES, one),
+        of_tanks(ua, one),
+        torch.where(pump, 0.5 * one, zero),
+        4.2 * one,  # 1.1745 times a uniform energy factor of 3.6
+        of_tanks(4.5 * one, zero),
+    )
+    use = pick(_USES, Purpose.FLEET_WATER_USE)
+    setting = 51.7 + 1.5 * normal(seed, 0, home, 0, Purpose.FLEET_WATER_SETTING)
+    setting = setting.clamp(49.0, 56.0)
+    mixing = draw(Purpose.FLEET_WATER_MIXING) < 0.5
+    managed = present & (draw(Purpose.FLEET_WATER_MANAGED) < managed_share)
+    agreement = WaterHeaterAgreement(
+        43.0 * one,
+        torch.where(mixing, 60.0 * one, setting),
+        setting,
+        torch.where(pump, 8.17 * one, 5.56 * one).minimum(setting - 44.5),
+        0.8 * use,
+        managed.double(),
+    )
+    fleet = WaterHeaterFleet(
+        params,
+        of_tanks(params.pump_kw + params.element_kw, zero),
+        of_tanks(use, zero),
+        agreement,
+        (draw(Purpose.FLEET_WATER_ARCHETYPE) * HOT_WATER_ARCHETYPES).to(torch.int64) * present,
+        torch.where(managed, pump.to(torch.int64), torch.full_like(home, -1)),
+    )
+    check_water_heaters(fleet, "water heater of a sampled home")
+    return fleet
+
+
+def check_water_heaters(fleet: WaterHeaterFleet, where: str) -> None:
+    """Refuse promises that a tank cannot keep.
+
+    Args:
+        fleet: (N,).
+        where: Of the tank, for the error.
+
+    Raises:
+        InputError: The band is too narrow, or the thermostat lies outside it.
+    """
+    agreed, exists = fleet.agreement, fleet.rated_kw > 0
+    narrow = exists & (agreed.most_c - agreed.least_c < 3.0)
+    for home in torch.nonzero(narrow)[:1].flatten().tolist():
+        raise InputError(
+            f"{where} {home}: between the least ({float(agreed.least_c[home]):g} C) and the most "
+            f"({float(agreed.most_c[home]):g} C) there must be 3 K; lower least_c or raise most_c."
+        )
+    outside = exists & ((agreed.set_c > agreed.most_c) | (agreed.set_c < agreed.least_c))
+    for home in torch.nonzero(outside)[:1].flatten().tolist():
+        raise InputError(
+            f"{where} {home}: its thermostat at {float(agreed.set_c[home]):g} C is not between "
+            f"{float(agreed.least_c[home]):g} and {float(agreed.most_c[home]):g} C; set it within."
+        )

@@ -1,0 +1,245 @@
+"""Hot water: a tank that is never colder than promised, heated when a kWh is worth it.
+
+The tank may be anywhere between the least that was promised, with a margin for one large draw
+that the heater cannot make up at once, and the most that it may hold. Once a week it must have
+been at 60 C for the sake of Legionella: a task with a deadline, forced when no time is left.
+"""
+
+import torch
+from torch import Tensor
+
+from vpp_envs.devices.water_heater import (
+    Draw,
+    Flow,
+    after_c,
+    flow,
+    heat_for_kw,
+    heat_kw,
+    kwh_per_k,
+    mean_c,
+    power_for_kw,
+    pump_cop,
+)
+from vpp_envs.fleet.pick import column_of_each
+from vpp_envs.flexible.flex import Flex, Served, into_flex, read_curve
+from vpp_envs.flexible.water_heater_parts import (
+    WaterHeaterFleet,
+    WaterHeaterMoment,
+    WaterHeaterOutcome,
+    WaterHeaterState,
+    WaterHeaterTables,
+)
+
+
+def moment_of(
+    state: WaterHeaterState, rows: WaterHeaterTables, fleet: WaterHeaterFleet, dt_h: float
+) -> WaterHeaterMoment:
+    """Scale the rows of the tables to the homes; see `vpp_envs.flexible.kinds`."""
+    mixed_l = fleet.use * column_of_each(rows.mixed_l, fleet.archetype)
+    hot_l = fleet.use * column_of_each(rows.hot_l, fleet.archetype)
+    others = (rows.mains_c, rows.ambient_c, rows.wet_bulb_c)
+    draw = Draw(mixed_l, hot_l, *(column.expand_as(mixed_l) for column in others))
+    return WaterHeaterMoment(state, draw, rows.curve)
+
+
+def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Flex:
+    """What the heaters tell dispatch; see `vpp_envs.flexible.flex`.
+
+    Args:
+        moment: State and signals.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    s, tank, agreed = moment.state, fleet.params, fleet.agreement
+    ahead = flow(s.temp_c, moment.draw, tank, dt_h)
+    cop = pump_cop(s.temp_c, moment.draw, tank)
+    floor_c = floor_of_c(moment, fleet, dt_h)
+    due = is_due(s.temp_c, s.cool_h, cop, fleet)
+    hot_c = torch.full_like(floor_c, 60.0)
+    low_c = torch.where(due, hot_c, floor_c)
+    high_c = torch.where(due, torch.maximum(hot_c, agreed.most_c), agreed.most_c)
+    low_kw = power_for_kw(heat_for_kw(s.temp_c, low_c, ahead, dt_h), cop, tank)
+    high_kw = power_for_kw(heat_for_kw(s.temp_c, high_c, ahead, dt_h), cop, tank)
+    high_kw = torch.maximum(high_kw, low_kw)
+    alone_kw, _ = _thermostat(s.temp_c, s.heating, ahead, cop, fleet, dt_h)
+    least_kw = torch.zeros_like(low_kw)
+    if dt_h < 5.0 / 60.0 - 1e-9:
+        # On for all of the step or off; close to the top it may overshoot by one step's heat.
+        least_kw = torch.where(tank.pump_kw > 0, tank.pump_kw, tank.element_kw) + least_kw
+        low_kw = torch.where(low_kw > 0, torch.maximum(low_kw, least_kw), low_kw)
+        high_kw = torch.where(high_kw >= least_kw, high_kw, low_kw)
+    alone_kw = torch.minimum(torch.maximum(alone_kw, low_kw), high_kw)
+    fill = ((s.temp_c - floor_c) / (agreed.most_c - floor_c).clamp(min=1.0)).clamp(0.0, 1.0)
+    managed = fleet.cohort >= 0
+    return Flex(
+        fleet.cohort,
+        fleet.rated_kw,
+        torch.where(managed, low_kw, alone_kw),
+        torch.where(managed, high_kw, alone_kw),
+        alone_kw,
+        least_kw,
+        fill,
+        read_curve(moment.curve, fill, fleet.cohort),
+        moment.curve,
+    )
+
+
+def step(
+    asked_kw: Tensor, around: Flex, moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float
+) -> WaterHeaterOutcome:
+    """Advance the tanks by one step.
+
+    Args:
+        asked_kw: Power asked, NaN = the thermostat decides, (..., N). [kW]
+        around: The heaters at this moment, narrowed by the home's connection.
+        moment: State and signals.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    s, tank = moment.state, fleet.params
+    ahead = flow(s.temp_c, moment.draw, tank, dt_h)
+    cop = pump_cop(s.temp_c, moment.draw, tank)
+    power_kw = into_flex(asked_kw, around)
+    heat = heat_kw(power_kw, cop, tank)
+    temp_c = after_c(s.temp_c, heat, ahead, dt_h)
+    middle_c = mean_c(s.temp_c, heat, ahead, dt_h)
+    twin_ahead = flow(s.alone_temp_c, moment.draw, tank, dt_h)
+    twin_cop = pump_cop(s.alone_temp_c, moment.draw, tank)
+    twin_kw, twin_heating = _thermostat(
+        s.alone_temp_c, s.alone_heating, twin_ahead, twin_cop, fleet, dt_h
+    )
+    hot = temp_c >= 60.0 - 1e-3
+    cool_h = torch.where(hot, torch.zeros_like(temp_c), s.cool_h + dt_h)
+    state = WaterHeaterState(
+        temp_c,
+        _relay(temp_c, s.heating, fleet),
+        cool_h,
+        after_c(s.alone_temp_c, heat_kw(twin_kw, twin_cop, tank), twin_ahead, dt_h),
+        twin_heating,
+    )
+    cold_k = (40.6 - middle_c).clamp(min=0.0)
+    exists = (fleet.rated_kw > 0).to(temp_c.dtype)
+    below_k_h = exists * (fleet.agreement.least_c - temp_c).clamp(min=0.0) * dt_h
+    delivered_kwh = ahead.drawn_l * 1.16194e-3 * (middle_c - moment.draw.mains_c)
+    large = (delivered_kwh > fleet.agreement.draw_kwh).to(temp_c.dtype)
+    none = torch.zeros_like(power_kw)
+    week_h = 7.0 * 24.0
+    return WaterHeaterOutcome(
+        state,
+        Served(power_kw, twin_kw, none, none, _broken(power_kw, temp_c, moment, fleet, dt_h)),
+        heat * dt_h,
+        tank.ua_kw_per_k * (middle_c - moment.draw.ambient_c) * dt_h,
+        delivered_kwh,
+        exists * moment.draw.mixed_l * 1.16194e-3 * cold_k,
+        exists * moment.draw.mixed_l * (cold_k > 0).to(temp_c.dtype),
+        below_k_h * (1.0 - large),
+        below_k_h * large,
+        exists * (cool_h - week_h).clamp(0.0, dt_h),
+    )
+
+
+def first_state(
+    share: Tensor, rows: WaterHeaterTables, fleet: WaterHeaterFleet, dt_h: float
+) -> WaterHeaterState:
+    """Tanks at the start of an episode: within their deadband, somewhere in their week.
+
+    Args:
+        share: Of the deadband, (B, N). [0 to 1]
+        rows: Of the first tick, (B, K).
+        fleet: Constants, (N,).
+        dt_h: Length of a step. [h]
+    """
+    agreed = fleet.agreement
+    temp_c = agreed.set_c - (1.0 - share) * agreed.deadband_k
+    zero = torch.zeros_like(temp_c)
+    # Six days at most, so that nobody begins with a deadline that cannot be met.
+    return WaterHeaterState(temp_c, zero, share * 6.0 * 24.0, temp_c, zero)
+
+
+def floor_of_c(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Tensor:
+    """Least temperature at a step's end from which the promise survives a large draw, (..., N).
+
+    A draw that the heater makes up while it flows needs no margin.
+
+    Args:
+        moment: State and signals.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    tank, agreed = fleet.params, fleet.agreement
+    cop = pump_cop(moment.state.temp_c, moment.draw, tank)
+    flat_out_kw = heat_kw(fleet.rated_kw + torch.zeros_like(cop), cop, tank)
+    missing_kwh = (agreed.draw_kwh - flat_out_kw * dt_h).clamp(min=0.0)
+    return torch.minimum(agreed.least_c + missing_kwh / kwh_per_k(tank), agreed.most_c - 0.5)
+
+
+def is_due(temp_c: Tensor, cool_h: Tensor, cop: Tensor, fleet: WaterHeaterFleet) -> Tensor:
+    """Whether the weekly heat against Legionella can wait no longer, (..., N) bool.
+
+    It is begun an hour and two heating times before the week is over: people may draw meanwhile.
+
+    Args:
+        temp_c: Of the tank, (..., N). [C]
+        cool_h: Since it was last at 60 C, (..., N). [h]
+        cop: Of the heat pump now.
+        fleet: Constants, (N,).
+    """
+    flat_out_kw = heat_kw(fleet.rated_kw + torch.zeros_like(cop), cop, fleet.params)
+    needed_kwh = (60.0 - temp_c).clamp(min=0.0) * kwh_per_k(fleet.params)
+    heating_h = needed_kwh / flat_out_kw.clamp(min=0.1)
+    return (cool_h + 2.0 * heating_h + 1.0 >= 7.0 * 24.0) & (fleet.rated_kw > 0)
+
+
+def _relay(temp_c: Tensor, heating: Tensor, fleet: WaterHeaterFleet) -> Tensor:
+    """The thermostat's memory: it starts below its deadband and stops at its set-point."""
+    agreed = fleet.agreement
+    starts = temp_c < agreed.set_c - agreed.deadband_k
+    goes_on = (heating > 0) & (temp_c < agreed.set_c - 1e-3)
+    return (starts | goes_on).to(temp_c.dtype)
+
+
+def _thermostat(
+    temp_c: Tensor, heating: Tensor, ahead: Flow, cop: Tensor, fleet: WaterHeaterFleet, dt_h: float
+) -> tuple[Tensor, Tensor]:
+    """What the heater's own thermostat does: power [kW] and its memory, (..., N).
+
+    From five minutes on it reacts within the step: it starts as soon as the water would end below
+    its deadband, and stops when the set-point is reached. The element helps the pump only where
+    the pump alone would leave the water far below.
+    """
+    tank, agreed = fleet.params, fleet.agreement
+    idle_c = after_c(temp_c, torch.zeros_like(temp_c), ahead, dt_h)
+    low = temp_c if dt_h < 5.0 / 60.0 - 1e-9 else torch.minimum(temp_c, idle_c)
+    runs = (heating > 0) | (low < agreed.set_c - agreed.deadband_k)
+    needed_kw = heat_for_kw(temp_c, agreed.set_c, ahead, dt_h)
+    pump_only_kw = torch.minimum(needed_kw, tank.pump_kw * cop)
+    far = low < agreed.set_c - 13.0
+    wanted_kw = torch.where((tank.pump_kw > 0) & ~far, pump_only_kw, needed_kw)
+    power_kw = power_for_kw(wanted_kw, cop, tank)
+    if dt_h < 5.0 / 60.0 - 1e-9:
+        on_kw = torch.where((tank.pump_kw > 0) & ~far, tank.pump_kw, fleet.rated_kw)
+        power_kw = on_kw + torch.zeros_like(power_kw)
+    power_kw = torch.where(runs, power_kw, torch.zeros_like(power_kw))
+    end_c = after_c(temp_c, heat_kw(power_kw, cop, tank), ahead, dt_h)
+    return power_kw, _relay(end_c, runs.to(temp_c.dtype), fleet)
+
+
+def _broken(
+    power_kw: Tensor,
+    temp_c: Tensor,
+    moment: WaterHeaterMoment,
+    fleet: WaterHeaterFleet,
+    dt_h: float,
+) -> Tensor:
+    """Whether a promise was given up although the heater could have kept it, (..., N) bool."""
+    s, agreed = moment.state, fleet.agreement
+    tolerance_k = 1e-2 if temp_c.dtype == torch.float32 else 1e-6
+    overshoot_k = 0.0
+    if dt_h < 5.0 / 60.0 - 1e-9:
+        overshoot_k = 1.0  # on for a whole step: at most the heat of a minute
+    idle = power_kw < fleet.rated_kw * (1.0 - 1e-5) - 1e-6
+    top_c = torch.where(s.cool_h > 6.0 * 24.0, agreed.most_c.clamp(min=60.0), agreed.most_c)
+    overdue = (s.cool_h + dt_h > 7.0 * 24.0) & (temp_c < 60.0 - 1e-3)
+    cold = (temp_c < agreed.least_c - tolerance_k) & idle
+    hot = (temp_c > top_c + tolerance_k + overshoot_k) & (power_kw > 1e-6)
+    return (fleet.cohort >= 0) & (cold | hot | (overdue & idle))

@@ -1,0 +1,89 @@
+"""What there is to know of water heaters: constants, promises, state and signals."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from vpp_envs.devices.water_heater import Draw, WaterHeaterParams
+from vpp_envs.flexible.flex import Served
+
+
+class WaterHeaterCohort(NamedTuple):
+    """A class of heaters, named in observations and actions."""
+
+    name: str
+    full_h: float  # at rated power from the least to the most that may be stored
+    drain: float  # share of rated power that its draws and losses take
+    decay_per_h: float  # of what is stored
+
+
+WATER_HEATER_COHORTS = (
+    WaterHeaterCohort("water_resistance", 0.75, 0.09, 0.006),
+    WaterHeaterCohort("water_heat_pump", 0.8, 0.04, 0.008),
+)
+
+
+class WaterHeaterAgreement(NamedTuple):
+    """The hot water that was promised, one column per home, (N,)."""
+
+    least_c: Tensor  # the tank is never colder while the heater can help it [C]
+    most_c: Tensor  # nor hotter: the set-point, or more behind a mixing valve [C]
+    set_c: Tensor  # of the heater's own thermostat [C]
+    deadband_k: Tensor  # it starts so far below [K]
+    draw_kwh: Tensor  # heat of a large draw in five minutes (q95), for the margin [kWh]
+    managed: Tensor  # 1: others may choose within the band; 0: the thermostat alone
+
+
+class WaterHeaterFleet(NamedTuple):
+    """Constants of the heaters of N homes; a home without one has size 0."""
+
+    params: WaterHeaterParams
+    rated_kw: Tensor  # pump and element together, (N,) [kW]
+    use: Tensor  # hot water per that of its archetype, (N,)
+    agreement: WaterHeaterAgreement
+    archetype: Tensor  # column of the tables of draws, (N,) int64
+    cohort: Tensor  # class, -1 without one or one that is not managed, (N,) int64
+
+
+class WaterHeaterState(NamedTuple):
+    """State of the tanks and of their twins that are left alone, (..., N)."""
+
+    temp_c: Tensor
+    heating: Tensor  # 1 while the thermostat has not reached its set-point
+    cool_h: Tensor  # since the tank was last hot enough to kill Legionella [h]
+    alone_temp_c: Tensor
+    alone_heating: Tensor
+
+
+class WaterHeaterTables(NamedTuple):
+    """Draws and temperatures by tick, and values by issue."""
+
+    mixed_l: Tensor  # at fixtures, (T, K) [L]
+    hot_l: Tensor  # by machines, (T, K) [L]
+    mains_c: Tensor  # (T, 1) [C]
+    ambient_c: Tensor  # around the tanks, (T, 1) [C]
+    wet_bulb_c: Tensor  # (T, 1) [C]
+    curve: Tensor  # (I, C, F) [currency/kWh]
+
+
+class WaterHeaterMoment(NamedTuple):
+    """State and signals of one step, (..., N)."""
+
+    state: WaterHeaterState
+    draw: Draw
+    curve: Tensor  # (..., C, F) [currency/kWh]
+
+
+class WaterHeaterOutcome(NamedTuple):
+    """What happened in one step, (..., N)."""
+
+    state: WaterHeaterState
+    served: Served
+    heat_kwh: Tensor  # into the water [kWh]
+    lost_kwh: Tensor  # to the air around [kWh]
+    delivered_kwh: Tensor  # with the water drawn, above mains [kWh]
+    cold_kwh: Tensor  # missing at fixtures to 40.6 C [kWh]
+    cold_l: Tensor  # drawn at fixtures below 40.6 C [L]
+    short_k_h: Tensor  # below the promise with the heater at its limit [K h]
+    beyond_k_h: Tensor  # below the promise after a draw larger than was reckoned with [K h]
+    overdue_h: Tensor  # beyond a week since the tank was last hot enough [h]

@@ -72,6 +72,7 @@ def sample_water_heaters(
         torch.where(pump, 8.17 * one, 5.56 * one).minimum(setting - 44.5),
         0.8 * use,
         managed.double(),
+        torch.where(mixing, 60.0 * one, setting),
     )
     fleet = WaterHeaterFleet(
         params,

@@ -2,7 +2,12 @@
 
 The tank may be anywhere between the least that was promised, with a margin for one large draw
 that the heater cannot make up at once, and the most that it may hold. Once a week it must have
-been at 60 C for the sake of Legionella: a task with a deadline, forced when no time is left.
+been at 60 C for the sake of Legionella, or at the most it may be where that is less: a task with
+a deadline, forced when no time is left.
+
+One node has no cold layer below a hot one: all of it cools with every draw. It so counts about ten
+times as much cold water as a tank of two layers under the same power and draws, and its promise
+is kept with room to spare.
 """
 
 import torch
@@ -57,11 +62,11 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
     ahead = flow(moment.draw, tank, dt_h)
     heater = heater_now(s.temp_c, moment.draw, tank)
     floor_c = floor_of_c(moment, fleet, dt_h)
-    most_c = agreed.most_c + torch.zeros_like(floor_c)
-    high_kw = power_for_kw(heat_within_kw(s.temp_c, most_c, ahead, dt_h), heater)
+    like = torch.zeros_like(floor_c)
+    high_kw = power_for_kw(heat_within_kw(s.temp_c, agreed.most_c + like, ahead, dt_h), heater)
     low_kw = power_for_kw(heat_for_kw(s.temp_c, floor_c, ahead, dt_h), heater)
     due = is_due(s.temp_c, s.cool_h, heater, fleet)
-    hot_kw = power_for_kw(heat_within_kw(s.temp_c, hot_enough_c(fleet), ahead, dt_h), heater)
+    hot_kw = power_for_kw(heat_within_kw(s.temp_c, agreed.hot_c + like, ahead, dt_h), heater)
     low_kw = torch.where(due, torch.maximum(hot_kw, low_kw), low_kw)
     high_kw = torch.maximum(high_kw, low_kw)
     alone_kw, _ = _thermostat(s.temp_c, s.heating, ahead, heater, fleet, dt_h)
@@ -109,7 +114,7 @@ def step(
     temp_c = passed.temp_c
     twin = heater_now(s.alone_temp_c, moment.draw, tank)
     twin_kw, twin_heating = _thermostat(s.alone_temp_c, s.alone_heating, ahead, twin, fleet, dt_h)
-    hot = temp_c >= hot_enough_c(fleet) - 1e-3
+    hot = temp_c >= fleet.agreement.hot_c - 1e-3
     cool_h = torch.where(hot, torch.zeros_like(temp_c), s.cool_h + dt_h)
     state = WaterHeaterState(
         temp_c,
@@ -172,18 +177,6 @@ def floor_of_c(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) 
     return torch.minimum(agreed.least_c + missing_kwh / kwh_per_k(tank), agreed.most_c - 0.5)
 
 
-def hot_enough_c(fleet: WaterHeaterFleet) -> Tensor:
-    """Temperature that the weekly heat must reach, (..., N). [C]
-
-    It is 60 C, at which Legionella dies within minutes. A tank that may not be so hot, for want of
-    a mixing valve, is heated to the most that it may be.
-
-    Args:
-        fleet: Constants, (N,).
-    """
-    return fleet.agreement.most_c.clamp(max=60.0)
-
-
 def is_due(temp_c: Tensor, cool_h: Tensor, heater: Heater, fleet: WaterHeaterFleet) -> Tensor:
     """Whether the weekly heat against Legionella can wait no longer, (..., N) bool.
 
@@ -196,7 +189,7 @@ def is_due(temp_c: Tensor, cool_h: Tensor, heater: Heater, fleet: WaterHeaterFle
         fleet: Constants, (N,).
     """
     flat_out_kw = heat_kw(most_kw(heater), heater)
-    needed_kwh = (hot_enough_c(fleet) - temp_c).clamp(min=0.0) * kwh_per_k(fleet.params)
+    needed_kwh = (fleet.agreement.hot_c - temp_c).clamp(min=0.0) * kwh_per_k(fleet.params)
     heating_h = needed_kwh / flat_out_kw.clamp(min=0.1)
     return (cool_h + 2.0 * heating_h + 1.0 >= 7.0 * 24.0) & (fleet.rated_kw > 0)
 
@@ -254,7 +247,9 @@ def _broken(
     if dt_h < 5.0 / 60.0 - 1e-9:
         overshoot_k = 1.0  # on for a whole step: at most the heat of a minute
     idle = power_kw < most_kw(heater) * (1.0 - 1e-5) - 1e-6
-    overdue = (before.cool_h + dt_h > 7.0 * 24.0) & (temp_c < hot_enough_c(fleet) - 1e-3)
+    hottest_c = torch.maximum(agreed.most_c, agreed.hot_c)
+    top_c = torch.where(before.cool_h > 6.0 * 24.0, hottest_c, agreed.most_c)
+    overdue = (before.cool_h + dt_h > 7.0 * 24.0) & (temp_c < agreed.hot_c - 1e-3)
     cold = (temp_c < agreed.least_c - tolerance_k) & idle
-    hot = (temp_c > agreed.most_c + tolerance_k + overshoot_k) & (power_kw > 1e-6)
+    hot = (temp_c > top_c + tolerance_k + overshoot_k) & (power_kw > 1e-6)
     return (fleet.cohort >= 0) & (cold | hot | (overdue & idle))

@@ -164,26 +164,29 @@ def taken(passed: Passage, draw: Draw, tank: WaterHeaterParams, dt_h: float) -> 
 def heat_for_kw(temp_c: Tensor, target_c: Tensor, ahead: Flow, dt_h: float) -> Tensor:
     """Heat that leaves the tank at a temperature; the inverse of `passage`, (..., N). [kW]
 
-    Exact above 40.6 C. From below, the draw is taken for a hot one, and the tank ends no colder.
+    Exact while both temperatures are on one side of 40.6 C. Through it, fixtures are taken to draw
+    as from a hot tank all the while, and the tank ends no colder.
 
     Args:
         temp_c: At the start, (..., N). [C]
-        target_c: At the end, 40.6 C or more, (..., N). [C]
+        target_c: At the end, (..., N). [C]
         ahead: The step's flow.
         dt_h: Length of the step. [h]
     """
-    gone = -torch.expm1(-ahead.kw_per_k / ahead.kwh_per_k * dt_h)
+    cold = (temp_c < 40.6) & (target_c < 40.6)
+    kw_per_k = torch.where(cold, ahead.cold_kw_per_k, ahead.kw_per_k)
+    gone = -torch.expm1(-kw_per_k / ahead.kwh_per_k * dt_h)
     rest_c = temp_c + (target_c - temp_c) / gone
-    return (rest_c - ahead.idle_c) * ahead.kw_per_k
+    return (rest_c - torch.where(cold, ahead.cold_idle_c, ahead.idle_c)) * kw_per_k
 
 
 def heat_within_kw(temp_c: Tensor, target_c: Tensor, ahead: Flow, dt_h: float) -> Tensor:
-    """Heat that leaves the tank at a temperature, or colder if it starts below 40.6 C. [kW]
+    """Heat that leaves the tank at a temperature; if that lies across 40.6 C, no hotter. [kW]
 
-    Arguments as in `heat_for_kw`: from below, fixtures are taken to draw nothing.
+    Arguments as in `heat_for_kw`; through 40.6 C, fixtures are taken to draw nothing.
     """
     heat = heat_for_kw(temp_c, target_c, ahead, dt_h)
-    return torch.where(temp_c < 40.6, heat - ahead.drain_kw, heat)
+    return torch.where((temp_c < 40.6) != (target_c < 40.6), heat - ahead.drain_kw, heat)
 
 
 def heater_now(temp_c: Tensor, draw: Draw, tank: WaterHeaterParams) -> Heater:

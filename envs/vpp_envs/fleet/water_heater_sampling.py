@@ -10,6 +10,8 @@ from vpp_envs.random import Purpose, normal, uniform
 
 HOT_WATER_ARCHETYPES = 64
 _LITRES = 3.7854
+_BTU_PER_GAL_F = 8.2938 * 1.0007  # heat of water
+_W_PER_K = 0.527527  # of a Btu an hour and degree Fahrenheit
 # Rated gallons and their share (an assumption); an electric tank holds 0.9 of its rating (OCHRE).
 _SIZES = ((40.0, 0.25), (50.0, 0.50), (65.0, 0.10), (80.0, 0.15))
 # Hot water of homes with one to five bedrooms over that with three, and their share (assumed).
@@ -84,6 +86,24 @@ def sample_water_heaters(
     )
     check_water_heaters(fleet, "water heater of a sampled home")
     return fleet
+
+
+def ua_from_uef(uniform_energy_factor: float, drawn_gal: float = 55.0) -> float:
+    """UA of a resistance tank by its rating since 2017, as OCHRE derives it. [W/K]
+
+    Args:
+        uniform_energy_factor: Of the label.
+        drawn_gal: In the test: 10, 38, 55 or 84 by first-hour rating. [gal]
+    """
+    heat_btu = drawn_gal * _BTU_PER_GAL_F * 67.0
+    hours_f = 24.0 * 57.5 * (0.8 + 0.2 * (58.0 - 67.5) / 57.5)
+    return heat_btu * (1.0 / uniform_energy_factor - 1.0) / hours_f * _W_PER_K
+
+
+def ua_from_ef(energy_factor: float) -> float:
+    """UA of a resistance tank by its rating until 2017, as OCHRE derives it. [W/K]"""
+    heat_btu = 64.3 * _BTU_PER_GAL_F * 77.0
+    return heat_btu * (1.0 / energy_factor - 1.0) / ((135.0 - 67.5) * 24.0) * _W_PER_K
 
 
 def check_water_heaters(fleet: WaterHeaterFleet, where: str) -> None:

@@ -63,7 +63,8 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
     heater = heater_now(s.temp_c, moment.draw, tank)
     floor_c = floor_of_c(moment, fleet, dt_h)
     like = torch.zeros_like(floor_c)
-    high_kw = power_for_kw(heat_within_kw(s.temp_c, agreed.most_c + like, ahead, dt_h), heater)
+    top_c = agreed.most_c - _still_comes_k(heater, s.ran_h, fleet, dt_h)
+    high_kw = power_for_kw(heat_within_kw(s.temp_c, top_c, ahead, dt_h), heater)
     low_kw = power_for_kw(heat_for_kw(s.temp_c, floor_c, ahead, dt_h), heater)
     due = is_due(s.temp_c, s.cool_h, heater, fleet)
     hot_kw = power_for_kw(heat_within_kw(s.temp_c, agreed.hot_c + like, ahead, dt_h), heater)
@@ -72,10 +73,7 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
     alone_kw, _ = _thermostat(s.temp_c, s.heating, ahead, heater, fleet, dt_h)
     least_kw = torch.zeros_like(low_kw)
     if dt_h < 5.0 / 60.0 - 1e-9:
-        # On for all of the step or off; close to the top it may overshoot by one step's heat.
-        least_kw = torch.where(heater.pump_kw > 0, heater.pump_kw, heater.element_kw)
-        low_kw = torch.where(low_kw > 0, torch.maximum(low_kw, least_kw), low_kw)
-        high_kw = torch.where(high_kw >= least_kw, high_kw, low_kw)
+        low_kw, high_kw, least_kw = _on_or_off(low_kw, high_kw, heater, s.ran_h)
     alone_kw = torch.minimum(torch.maximum(alone_kw, low_kw), high_kw)
     fill = ((s.temp_c - floor_c) / (agreed.most_c - floor_c).clamp(min=1.0)).clamp(0.0, 1.0)
     managed = fleet.cohort >= 0
@@ -122,6 +120,7 @@ def step(
         cool_h,
         passage(s.alone_temp_c, heat_kw(twin_kw, twin), ahead, dt_h).temp_c,
         twin_heating,
+        _ran_h(power_kw, heater, s.ran_h, dt_h),
     )
     exists = (fleet.rated_kw > 0).to(temp_c.dtype)
     below_k_h = exists * (fleet.agreement.least_c - temp_c).clamp(min=0.0) * dt_h
@@ -157,7 +156,7 @@ def first_state(
     temp_c = agreed.set_c - (1.0 - share) * agreed.deadband_k
     zero = torch.zeros_like(temp_c)
     # Six days at most, so that nobody begins with a deadline that cannot be met.
-    return WaterHeaterState(temp_c, zero, share * 6.0 * 24.0, temp_c, zero)
+    return WaterHeaterState(temp_c, zero, share * 6.0 * 24.0, temp_c, zero, zero)
 
 
 def floor_of_c(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Tensor:
@@ -192,6 +191,42 @@ def is_due(temp_c: Tensor, cool_h: Tensor, heater: Heater, fleet: WaterHeaterFle
     needed_kwh = (fleet.agreement.hot_c - temp_c).clamp(min=0.0) * kwh_per_k(fleet.params)
     heating_h = needed_kwh / flat_out_kw.clamp(min=0.1)
     return (cool_h + 2.0 * heating_h + 1.0 >= 7.0 * 24.0) & (fleet.rated_kw > 0)
+
+
+def _on_or_off(
+    low_kw: Tensor, high_kw: Tensor, heater: Heater, ran_h: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Edges of a heater that is on for all of the step or off, and its least power. [kW]
+
+    A compressor that has started runs for ten minutes (OCHRE).
+    """
+    pump = heater.pump_kw > 0
+    least_kw = torch.where(pump, heater.pump_kw, heater.element_kw)
+    stays = pump & (ran_h > 0) & (ran_h < 10.0 / 60.0 - 1e-6)
+    must = (low_kw > 0) | stays
+    low_kw = torch.where(must, torch.maximum(low_kw, least_kw), low_kw)
+    high_kw = torch.where(high_kw >= least_kw, high_kw, low_kw)
+    return low_kw, torch.maximum(high_kw, low_kw), least_kw
+
+
+def _still_comes_k(heater: Heater, ran_h: Tensor, fleet: WaterHeaterFleet, dt_h: float) -> Tensor:
+    """What a compressor that runs in this step warms the tank after it, for it may not stop. [K]"""
+    if dt_h >= 5.0 / 60.0 - 1e-9:
+        return torch.zeros_like(ran_h)
+    left_h = (10.0 / 60.0 - ran_h - dt_h).clamp(min=0.0)
+    return heater.pump_kw * heater.pump_cop * left_h / kwh_per_k(fleet.params)
+
+
+def _ran_h(power_kw: Tensor, heater: Heater, ran_h: Tensor, dt_h: float) -> Tensor:
+    """How long the compressor has run at the end of the step, (..., N). [h]
+
+    In steps of five minutes and more its cycles lie within them.
+    """
+    none = torch.zeros_like(ran_h)
+    if dt_h >= 5.0 / 60.0 - 1e-9:
+        return none
+    runs = (heater.pump_kw > 0) & (power_kw >= heater.pump_kw * (1.0 - 1e-5))
+    return torch.where(runs, ran_h + dt_h, none)
 
 
 def _relay(temp_c: Tensor, heating: Tensor, fleet: WaterHeaterFleet) -> Tensor:
@@ -252,4 +287,6 @@ def _broken(
     overdue = (before.cool_h + dt_h > 7.0 * 24.0) & (temp_c < agreed.hot_c - 1e-3)
     cold = (temp_c < agreed.least_c - tolerance_k) & idle
     hot = (temp_c > top_c + tolerance_k + overshoot_k) & (power_kw > 1e-6)
-    return (fleet.cohort >= 0) & (cold | hot | (overdue & idle))
+    cut_short = (before.ran_h > 0) & (before.ran_h < 10.0 / 60.0 - 1e-6) & (power_kw < 1e-6)
+    cut_short = cut_short & (heater.pump_kw > 0)  # what its air locks out may stop
+    return (fleet.cohort >= 0) & (cold | hot | (overdue & idle) | cut_short)

@@ -56,6 +56,7 @@ class WaterHeaterState(NamedTuple):
     cool_h: Tensor  # since the tank was last as hot as it must be once a week [h]
     alone_temp_c: Tensor
     alone_heating: Tensor
+    ran_h: Tensor  # since the compressor started, kept in steps below five minutes; 0: off [h]
 
 
 class WaterHeaterTables(NamedTuple):

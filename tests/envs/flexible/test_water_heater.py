@@ -12,6 +12,11 @@ from vpp_envs.signals.synthetic.hot_water import hot_water_table
 
 DT_H = 1 / 12
 HOMES = 150
+POLICIES = {
+    "least": lambda around: around.low_kw,
+    "alone": lambda around: torch.full_like(around.low_kw, torch.nan),
+    "most": lambda around: around.high_kw,
+}
 
 
 def live(policy, days, dt_h=DT_H, homes=HOMES, each=None, dtype=torch.float64):
@@ -28,11 +33,8 @@ def live(policy, days, dt_h=DT_H, homes=HOMES, each=None, dtype=torch.float64):
         draws = (table[at].to(dtype) / per_tick for table in (mixed, hot))
         moment = water_heater.moment_of(state, WaterHeaterTables(*draws, *air, curve), fleet, dt_h)
         around = water_heater.flex(moment, fleet, dt_h)
-        asked = {
-            "least": around.low_kw,
-            "alone": torch.full_like(around.low_kw, torch.nan),
-            "most": around.high_kw,
-        }[policy]
+        asks = POLICIES.get(policy, policy)
+        asked = asks(around)
         outcome = water_heater.step(asked, around, moment, fleet, dt_h)
         if each is not None:
             each(tick, fleet, moment, around, outcome)
@@ -114,6 +116,27 @@ def test_twelve_short_steps_cost_about_one_long_one(policy):
         )
         kwh[dt_h] = sum(total)
     assert kwh[1 / 60] == pytest.approx(kwh[DT_H], rel=0.05)
+
+
+def test_a_compressor_that_has_started_runs_for_ten_minutes():
+    """By the minute, under commands that flip; at the start it has not run."""
+    runs = []
+    luck = torch.Generator().manual_seed(3)
+
+    def flips(around):
+        on = torch.rand(around.low_kw.shape, generator=luck) < 0.5
+        return torch.where(on, around.high_kw, around.low_kw)
+
+    def each(tick, fleet, moment, around, outcome):
+        pump = fleet.params.pump_kw > 0
+        runs.append((outcome.served.power_kw > 0)[0, pump])
+        assert not outcome.served.broken.any()
+
+    live(flips, 1, 1 / 60, 40, each)
+    on = torch.stack(runs).T.tolist()
+    lengths = [len(run) for home in on for run in "".join("01"[x] for x in home).split("0") if run]
+    assert len(lengths) > 20
+    assert sum(length < 10 for length in lengths) <= len(on)  # one a home is cut by the end
 
 
 @pytest.mark.slow

@@ -47,9 +47,7 @@ def sample_water_heaters(
     gallons = pick(_SIZES, Purpose.FLEET_WATER_SIZE)
     pump = present & (draw(Purpose.FLEET_WATER_PUMP) < pump_share)
     loss = 1.15e-3 * torch.exp(0.20 * normal(seed, 0, home, 0, Purpose.FLEET_WATER_UA))
-    limits = torch.tensor([row[0] for row in _PUMP_UA[:-1]], dtype=torch.float64)
-    pump_loss = torch.tensor([row[1] for row in _PUMP_UA], dtype=torch.float64)
-    ua = torch.where(pump, pump_loss[torch.bucketize(gallons, limits)], loss)
+    ua = torch.where(pump, _ua_with_pump(gallons), loss)
     zero, one = torch.zeros_like(gallons), torch.ones_like(gallons)
 
     def of_tanks(value: Tensor, absent: Tensor) -> Tensor:
@@ -63,18 +61,18 @@ def sample_water_heaters(
         of_tanks(4.5 * one, zero),
     )
     use = pick(_USES, Purpose.FLEET_WATER_USE)
-    setting = 51.7 + 1.5 * normal(seed, 0, home, 0, Purpose.FLEET_WATER_SETTING)
-    setting = setting.clamp(49.0, 56.0)
-    mixing = draw(Purpose.FLEET_WATER_MIXING) < 0.5
+    score = normal(seed, 0, home, 0, Purpose.FLEET_WATER_SETTING)
+    setting = (51.7 + 1.5 * score).clamp(49.0, 56.0)
+    most = torch.where(draw(Purpose.FLEET_WATER_MIXING) < 0.5, 60.0 * one, setting)
     managed = present & (draw(Purpose.FLEET_WATER_MANAGED) < managed_share)
     agreement = WaterHeaterAgreement(
         43.0 * one,
-        torch.where(mixing, 60.0 * one, setting),
+        most,
         setting,
         torch.where(pump, 8.17 * one, 5.56 * one).minimum(setting - 44.5),
         0.8 * use,
         managed.double(),
-        torch.where(mixing, 60.0 * one, setting),
+        most,
     )
     fleet = WaterHeaterFleet(
         params,
@@ -86,6 +84,13 @@ def sample_water_heaters(
     )
     check_water_heaters(fleet, "water heater of a sampled home")
     return fleet
+
+
+def _ua_with_pump(gallons: Tensor) -> Tensor:
+    """UA of tanks with a heat pump by their rated gallons, (N,). [kW/K]"""
+    limits = torch.tensor([row[0] for row in _PUMP_UA[:-1]], dtype=torch.float64)
+    loss = torch.tensor([row[1] for row in _PUMP_UA], dtype=torch.float64)
+    return loss[torch.bucketize(gallons, limits)]
 
 
 def ua_from_uef(uniform_energy_factor: float, drawn_gal: float = 55.0) -> float:

@@ -162,7 +162,8 @@ def first_state(
 def floor_of_c(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Tensor:
     """Least temperature at a step's end from which the promise survives a large draw, (..., N).
 
-    A draw that the heater makes up while it flows needs no margin.
+    A draw that the heater makes up while it flows, five minutes or the step, needs no margin. What
+    a compressor that starts here will add before it may stop stays below the most.
 
     Args:
         moment: State and signals.
@@ -172,8 +173,10 @@ def floor_of_c(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) 
     tank, agreed = fleet.params, fleet.agreement
     heater = heater_now(moment.state.temp_c, moment.draw, tank)
     flat_out_kw = heat_kw(most_kw(heater), heater)
-    missing_kwh = (agreed.draw_kwh - flat_out_kw * dt_h).clamp(min=0.0)
-    return torch.minimum(agreed.least_c + missing_kwh / kwh_per_k(tank), agreed.most_c - 0.5)
+    missing_kwh = (agreed.draw_kwh - flat_out_kw * max(dt_h, 5.0 / 60.0)).clamp(min=0.0)
+    starts_c = _still_comes_k(heater, torch.zeros_like(missing_kwh), fleet, dt_h)
+    ceiling_c = torch.maximum(agreed.most_c - 0.5 - starts_c, agreed.least_c + 0.0 * starts_c)
+    return torch.minimum(agreed.least_c + missing_kwh / kwh_per_k(tank), ceiling_c)
 
 
 def is_due(temp_c: Tensor, cool_h: Tensor, heater: Heater, fleet: WaterHeaterFleet) -> Tensor:

@@ -139,6 +139,44 @@ def test_a_compressor_that_has_started_runs_for_ten_minutes():
     assert sum(length < 10 for length in lengths) <= len(on)  # one a home is cut by the end
 
 
+def broken_promises(policy, days, dt_h, homes):
+    count = []
+    live(policy, days, dt_h, homes, lambda *step: count.append(int(step[-1].served.broken.sum())))
+    return sum(count)
+
+
+@pytest.mark.parametrize(
+    ("policy", "edge", "by"), [("most", "high_kw", 1.1), ("least", "low_kw", 0.9)]
+)
+def test_an_edge_that_is_a_tenth_too_wide_is_seen(monkeypatch, policy, edge, by):
+    right = water_heater.flex
+
+    def wide(moment, fleet, dt_h):
+        around = right(moment, fleet, dt_h)
+        return around._replace(**{edge: by * getattr(around, edge)})
+
+    assert broken_promises(policy, 1, DT_H, 60) == 0
+    monkeypatch.setattr(water_heater, "flex", wide)
+    assert broken_promises(policy, 1, DT_H, 60) > 0
+
+
+def test_a_compressor_that_may_stop_at_once_is_seen(monkeypatch):
+    right = water_heater.flex
+
+    def free(moment, fleet, dt_h):
+        forgets = moment.state._replace(ran_h=torch.zeros_like(moment.state.ran_h))
+        return right(moment._replace(state=forgets), fleet, dt_h)
+
+    monkeypatch.setattr(water_heater, "flex", free)
+    luck = torch.Generator().manual_seed(3)
+
+    def flips(around):
+        on = torch.rand(around.low_kw.shape, generator=luck) < 0.5
+        return torch.where(on, around.high_kw, around.low_kw)
+
+    assert broken_promises(flips, 1, 1 / 60, 40) > 0
+
+
 @pytest.mark.slow
 def test_a_compiled_step_is_the_eager_one():
     def once(temp, low, high, moment, fleet):

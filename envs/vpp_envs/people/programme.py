@@ -135,9 +135,6 @@ def roll_over(state: PeopleState, calendar: Calendar) -> PeopleState:
     """
     none = torch.zeros_like(state.day)
 
-    def since(began: Tensor, count: Tensor) -> Tensor:
-        return torch.where(state.day < began, none, count)
-
     return PeopleState(
         state.enrolled,
         state.signal,
@@ -146,9 +143,9 @@ def roll_over(state: PeopleState, calendar: Calendar) -> PeopleState:
         state.overridden,
         state.event_h,
         none + calendar.day,
-        since(calendar.week_began, state.calls_week),
-        since(calendar.season_began, state.calls_season),
-        since(calendar.month_began, state.overrides_month),
+        torch.where(state.day < calendar.week_began, none, state.calls_week),
+        torch.where(state.day < calendar.season_began, none, state.calls_season),
+        torch.where(state.day < calendar.month_began, none, state.overrides_month),
         state.complaints,
         _shifted(state.recent, calendar.day - state.day),
     )

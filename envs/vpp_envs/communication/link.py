@@ -97,6 +97,18 @@ def link_table(
     return LinkTable(online.float(), lost.float(), latency_s.float())
 
 
+def sample_links(seed: int, home: Tensor, archetypes: int) -> Tensor:
+    """Give each home a kind of link, (N,) int64; homes of one kind go offline together.
+
+    Args:
+        seed: Of the fleet.
+        home: Ids of the homes, (N,) int64.
+        archetypes: Number of kinds, K.
+    """
+    share = uniform(seed, 0, home, 0, Purpose.FLEET_LINK)
+    return (share * archetypes).to(torch.int64)
+
+
 def reached(online: Tensor, lost: Tensor) -> Tensor:
     """Whether this step's command arrives, (..., N) bool.
 

@@ -1,4 +1,4 @@
-"""What the operator still sees of a home that does not answer: its last report, and how old it is."""
+"""What the operator still sees of a home that does not answer: its last report, and its age."""
 
 from typing import NamedTuple
 

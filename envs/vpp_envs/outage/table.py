@@ -28,6 +28,18 @@ class OutageRates(NamedTuple):
     deviation: float = 1.0  # of the logarithm of the length
 
 
+def sample_feeders(seed: int, home: Tensor, archetypes: int) -> Tensor:
+    """Give each home a feeder, (N,) int64.
+
+    Args:
+        seed: Of the fleet.
+        home: Ids of the homes, (N,) int64.
+        archetypes: Number of feeders, K.
+    """
+    share = uniform(seed, 0, home, 0, Purpose.FLEET_FEEDER)
+    return (share * archetypes).to(torch.int64)
+
+
 def checked_rates(rates: OutageRates) -> OutageRates:
     """Return rates that a table can be made with.
 

@@ -68,7 +68,8 @@ def _season_month(month: np.ndarray, season_months: tuple[int, ...]) -> np.ndarr
     """Month since January 1970 in which the season of each month began, (T,)."""
     starts = np.array(season_months) - 1
     since: np.ndarray = ((month[:, None] - starts) % 12).min(axis=1)
-    return month - since
+    began: np.ndarray = month - since
+    return began
 
 
 def _first_of(month: np.ndarray) -> np.ndarray:

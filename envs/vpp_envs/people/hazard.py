@@ -118,10 +118,10 @@ def cold_water_complaint(outlet_c: Tensor, draw_l: Tensor) -> Tensor:
 
 
 def departure_complaint(missing_kwh: Tensor, capacity_kwh: Tensor, draw: Tensor) -> Tensor:
-    """Whether a driver takes the car out of the next event after a departure, (..., N) bool.
+    """Whether a driver opts out of the programme after a departure, (..., N) bool.
 
     A car that leaves with more than ten points of its capacity missing to what was promised makes
-    three drivers in ten opt out (an assumption).
+    three drivers in ten do so (an assumption).
 
     Args:
         missing_kwh: Missing at the departure, 0 where no car leaves, (..., N). [kWh]

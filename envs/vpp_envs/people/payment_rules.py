@@ -23,8 +23,8 @@ class PaymentRule(NamedTuple):
     as_credit: bool = False  # on the bill instead of cash
 
 
-# Rates and terms as published, where a page is named; else as reported in the press, or, marked "m",
-# from memory: defaults to be replaced by the contract at hand.
+# Rates and terms as published, where a page is named; else as reported in the press, or, marked
+# "m", from memory: defaults to be replaced by the contract at hand.
 PAYMENT_RULES = (
     # tesla.com, PG&E emergency load reduction: $2 a kWh, at least 20 h a season, reserve kept.
     PaymentRule("elrp", "USD", per_kwh=2.0),

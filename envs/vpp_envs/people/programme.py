@@ -120,6 +120,37 @@ def takes_part(state: PeopleState) -> Tensor:
     return state.enrolled & state.called & ~state.opted_out & ~state.overridden
 
 
+def may_command(state: PeopleState) -> Tensor:
+    """Homes whose devices the operator may command in this step, (..., N) bool.
+
+    Whoever stays out of an event, or has left it, is left alone until it ends; so is whoever left
+    the programme.
+
+    Args:
+        state: After `begin`, (..., N).
+    """
+    return state.enrolled & ~(state.called & (state.opted_out | state.overridden))
+
+
+def starts_now(state: PeopleState) -> Tensor:
+    """Homes for which an event begins with this step, (..., N) bool.
+
+    Args:
+        state: After `begin`, (..., N).
+    """
+    return state.called & (state.event_h <= 0)
+
+
+def completed(before: PeopleState, state: PeopleState) -> Tensor:
+    """Homes that took part in an event to its end, which was that of the last step, (..., N) bool.
+
+    Args:
+        before: At the end of the last step, (..., N).
+        state: After `begin` of this one.
+    """
+    return takes_part(before) & (~state.called | starts_now(state))
+
+
 def calls_last_week(state: PeopleState) -> Tensor:
     """Calls of the last seven local days, today among them, (..., N)."""
     r = state.recent

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vpp_envs.people.hazard import Temper
 from vpp_envs.people.programme import Programme
+from vpp_envs.people.step import PeopleFleet
 from vpp_envs.random import Purpose, normal, uniform
 
 QUIET_SHARE = 0.5  # of homes that name quiet hours
@@ -76,4 +77,32 @@ def sample_temper(seed: int, home: Tensor, dtype: torch.dtype = torch.float64) -
         leave_a_month=all_homes(0.02),
         angry_overrides=all_homes(3.0),
         angry_factor=all_homes(3.0),
+    )
+
+
+def sample_people(
+    seed: int,
+    home: Tensor,
+    enrolled: Tensor,
+    pay_per_event: float = 0.0,
+    dtype: torch.dtype = torch.float64,
+) -> PeopleFleet:
+    """Sample the owners of homes.
+
+    They leave the programme after 80 complaints (GMLC's device models: 80 to 150 service calls).
+
+    Args:
+        seed: Of the fleet.
+        home: Ids of the homes, (N,) int64.
+        enrolled: Homes that take part in the programme, (N,) bool.
+        pay_per_event: What they expect for an event. [currency]
+        dtype: Working precision.
+    """
+    like = torch.zeros(len(home), dtype=dtype)
+    return PeopleFleet(
+        sample_programme(seed, home, dtype=dtype),
+        sample_temper(seed, home, dtype),
+        like + pay_per_event,
+        like + 80.0,
+        enrolled,
     )

@@ -31,9 +31,9 @@ def test_archetypes_cover_the_published_ranges():
     kinds = link_archetypes(64)
     assert 0.94 <= kinds.online.min() < 0.941
     assert 0.969 < kinds.online.max() <= 0.97
-    assert 0.5 <= kinds.offline_h.min()
+    assert kinds.offline_h.min() >= 0.5
     assert kinds.offline_h.max() <= 8.0
-    assert 0.01 <= kinds.loss.min()
+    assert kinds.loss.min() >= 0.01
     assert kinds.loss.max() <= 0.05
 
 

@@ -45,9 +45,7 @@ def test_a_reserve_holds_a_load_for_reserve_times_efficiency_over_load():
     assert now.item() == pytest.approx(2.565)
 
 
-@given(
-    st.floats(0.1, 13.5), st.floats(0.2, 5.0), st.floats(0.7, 1.0), st.floats(0.0, 0.05)
-)
+@given(st.floats(0.1, 13.5), st.floats(0.2, 5.0), st.floats(0.7, 1.0), st.floats(0.0, 0.05))
 def test_a_home_holds_as_long_as_was_foretold(energy, load, eff, loss):
     of, none = battery(eff=eff, loss=loss), row(0.0)
     foretold = backup_hours(row(energy), row(load), none, none, of, 168.0).item()

@@ -22,9 +22,7 @@ NO = torch.zeros(1, 1, dtype=torch.bool)
 
 
 def delivery(kw=0.0, dt_h=1.0, called=True, completed=False, joins=False, new_season=False):
-    return Delivery(
-        LIKE + kw * dt_h, NO | called, NO | completed, ~NO, NO | joins, NO | new_season
-    )
+    return Delivery(LIKE + kw * dt_h, NO | called, NO | completed, ~NO, NO | joins, NO | new_season)
 
 
 def season(name, powers, dt_h=1.0, **how):

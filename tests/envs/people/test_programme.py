@@ -187,9 +187,7 @@ def test_no_limit_is_ever_exceeded_whatever_is_asked(seed, day_cap, week_cap, se
         events_a_day=day_cap, events_a_week=week_cap, events_a_season=season_cap, event_h=2.0
     )
     homes = 4
-    state = first_people(
-        torch.zeros(1, homes).double(), at(0), torch.ones(homes, dtype=torch.bool)
-    )
+    state = first_people(torch.zeros(1, homes).double(), at(0), torch.ones(homes, dtype=torch.bool))
     counts = np.zeros((40, homes))
     none = torch.zeros(1, 1).double()
     for tick in range(40 * 6):
@@ -208,10 +206,7 @@ def test_no_limit_is_ever_exceeded_whatever_is_asked(seed, day_cap, week_cap, se
 
 def test_it_scripts_and_compiles_as_it_runs():
     calendar = Calendar(
-        *(
-            column[:1]
-            for column in calendar_table("UTC", np.datetime64("2024-06-03T12:00"), 2)
-        )
+        *(column[:1] for column in calendar_table("UTC", np.datetime64("2024-06-03T12:00"), 2))
     )
     terms = Programme(*(term.float() for term in programme(opt_out=0.3)))
     state = first_people(torch.zeros(2, 5), calendar, torch.ones(5, dtype=torch.bool))

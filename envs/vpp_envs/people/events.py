@@ -42,4 +42,5 @@ def dearest_days(price_per_mwh: Tensor, calendar: Calendar, count: int) -> Tenso
     days, place = calendar.day.squeeze(-1).unique(return_inverse=True)
     peak = torch.full((len(days),), -torch.inf, dtype=price_per_mwh.dtype)
     peak = peak.scatter_reduce(0, place, price_per_mwh, "amax")
-    return days[peak.topk(min(count, len(days))).indices].sort().values
+    dearest: Tensor = days[peak.topk(min(count, len(days))).indices].sort().values
+    return dearest

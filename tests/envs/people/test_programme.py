@@ -134,6 +134,19 @@ def test_nobody_is_kept_longer_than_agreed():
     assert parts == [True] * 6 + [False] * 4
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_three_hours_are_thirty_six_steps_in_either_precision(dtype):
+    terms = Programme(*(term.to(dtype) for term in programme(event_h=3.0)))
+    calendar = Calendar(*(column.to(dtype) for column in at(0)))
+    state = first_people(torch.zeros(1, 1, dtype=dtype), calendar, torch.tensor([True]))
+    none, parts = torch.zeros(1, 1, dtype=dtype), 0
+    for _ in range(40):
+        state = begin(state, terms, none + 1.0, calendar, none, none)
+        parts += int(takes_part(state))
+        state = advance(state, NEVER, NEVER, NEVER, DT_H)
+    assert parts == 36
+
+
 def test_too_little_notice_calls_nobody():
     terms = programme(notice_h=2.0)
     assert not step(owners(), terms, 1.0, at(0), notice=1.9)[1]

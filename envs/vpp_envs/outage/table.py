@@ -65,6 +65,19 @@ def checked_rates(rates: OutageRates) -> OutageRates:
     return rates
 
 
+def outage_probability(rates: OutageRates, hours: float) -> float:
+    """Probability that the grid is away at some time of an event of some hours.
+
+    Interruptions that touch it began in it or before, while they lasted: as many as begin in the
+    event's length and their own mean length together.
+
+    Args:
+        rates: How often and how long.
+        hours: Length of the event. [h]
+    """
+    return -math.expm1(-rates.interruptions_a_year * (rates.mean_h + hours) / 8766.0)
+
+
 def outage_table(
     start_utc: np.datetime64,
     ticks: int,

@@ -49,6 +49,19 @@ def usual_reliability(homes: int, dtype: torch.dtype = torch.float64) -> Reliabi
     return Reliability(*(torch.full((homes,), v, dtype=dtype) for v in (0.02, 0.05, 0.08, 0.5)))
 
 
+def not_reached(online: Tensor, loss: Tensor, dark: Tensor | float) -> Tensor:
+    """Probability that an event does not reach a home, or finds it without the grid, (N,).
+
+    Args:
+        online: Share of time that the link is up, (N,). [0 to 1]
+        loss: Probability that the message is lost, (N,). [0 to 1]
+        dark: Probability that the grid is away at some time of the event, see
+            `outage.table.outage_probability`. Homes of a feeder go dark together, which these
+            independent homes do not. [0 to 1]
+    """
+    return 1.0 - online * (1.0 - loss) * (1.0 - dark)
+
+
 def event_kw(
     energy_kwh: Tensor, site_kw: Tensor, battery: BatteryParams, agreement: Agreement, hours: float
 ) -> Tensor:

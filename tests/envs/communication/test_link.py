@@ -13,6 +13,7 @@ from vpp_envs.communication.link import (
     link_archetypes,
     link_table,
     reached,
+    sample_links,
     standing_kw,
     visible_cohort,
 )
@@ -108,3 +109,9 @@ def test_a_home_offline_leaves_the_envelope():
     assert visible_cohort(cohort, online).tolist() == [[2, -1, -1]]
     assert torch.jit.script(visible_cohort)(cohort, online).tolist() == [[2, -1, -1]]
     torch.jit.script(heard_kw)
+
+
+def test_homes_are_spread_over_kinds_of_link_and_keep_theirs():
+    kind = sample_links(3, torch.arange(16_000), 16)
+    assert torch.equal(kind[4321:4322], sample_links(3, torch.tensor([4321]), 16))
+    assert kind.bincount().tolist() == pytest.approx([1000.0] * 16, rel=0.13)

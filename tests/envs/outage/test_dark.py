@@ -35,7 +35,10 @@ def test_a_device_stands_still_whatever_is_asked_and_whatever_it_must():
 def test_what_a_car_misses_in_an_outage_is_excused_and_breaks_nothing(car_home):
     # 42 of 51 kWh one hour before it leaves: it would charge flat-out, and the grid is away.
     ev = car_home()
-    state, session = EvState(row(42.0), row(0.0), row(42.0)), Session(*(row(v) for v in (1, 1, 0, 0)))
+    state, session = (
+        EvState(row(42.0), row(0.0), row(42.0)),
+        Session(*(row(v) for v in (1, 1, 0, 0))),
+    )
     site = Agreement(*(row(v) for v in (0.0, 100.0, 100.0, 0.8)))
     lit = beside_site(ev_range(state, session, ev, 1.0), row(0.0), site)
     outcome = step_cars(row(float("nan")), state, session, dark_car(lit, row(1.0)), ev, 1.0)

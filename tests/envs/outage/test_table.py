@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vpp_envs.errors import InputError
-from vpp_envs.outage.table import OutageRates, outage_table
+from vpp_envs.outage.table import OutageRates, outage_probability, outage_table, sample_feeders
 
 START = np.datetime64("2024-01-01")
 YEAR = 365 * 288
@@ -55,3 +55,18 @@ def test_a_grid_that_never_fails():
 def test_rates_that_cannot_be_are_refused(rates, key):
     with pytest.raises(InputError, match=f"outage.{key} must be from"):
         outage_table(START, 1, 0, 1, rates)
+
+
+def test_an_event_meets_an_outage_as_often_as_was_foretold():
+    rates = OutageRates(20.0, 2.0)
+    dark = outage_table(START, YEAR, 3, 64, rates)
+    events = dark.reshape(365, 288, 64)[:, 19 * 12 : 21 * 12].amax(1)
+    # 23,360 events, of which 0.91 % should meet one: two errors are 0.13 %.
+    assert outage_probability(rates, 2.0) == pytest.approx(0.00908, abs=1e-4)
+    assert events.mean().item() == pytest.approx(outage_probability(rates, 2.0), abs=0.0015)
+
+
+def test_homes_are_spread_over_feeders_and_stay_on_theirs():
+    feeder = sample_feeders(3, torch.arange(16_000), 16)
+    assert torch.equal(feeder[4321:4322], sample_feeders(3, torch.tensor([4321]), 16))
+    assert feeder.bincount().tolist() == pytest.approx([1000.0] * 16, rel=0.13)

@@ -11,6 +11,7 @@ from vpp_envs.people.calendar import Calendar
 from vpp_envs.people.capability import (
     event_kw,
     foretell,
+    not_reached,
     play_event,
     usual_reliability,
 )
@@ -69,7 +70,7 @@ def test_it_is_met_with_links_and_owners_as_the_environment_plays_them():
         events_a_week=torch.full((homes,), 99.0).double()
     )
     reliability = usual_reliability(homes)._replace(
-        offline=1.0 - kinds.online * (1.0 - kinds.loss),
+        offline=not_reached(kinds.online, kinds.loss, 0.0),
         limited=torch.zeros(homes).double(),
     )
     late = torch.full((homes,), 2.75 / 7200.0).double()

@@ -20,6 +20,7 @@ _LEAST_APART_K = 3.5  # between the two set-points
 _FAN_PER_KW = 0.033  # about 0.4 kW for a central unit of three and a half tons
 _DUCT_EFF = 0.90  # an assumption: OCHRE's example homes lose 16 to 22 per cent, new ones little
 _AUX_EXCESS = 1.3  # resistance heat and furnaces over the loss of the design day
+_MOST_AUX_KW = 25.0  # of resistance heat, and of the heat of a furnace
 _LOCK_C, _LOCK_WITHOUT_AUX_C = -12.2, -25.0  # 10 F, the default of GridLAB-D; assumption
 _OFF_H, _ON_H = 5.0 / 60.0, 3.0 / 60.0
 _DEADBAND_K, _DEADBAND_SHIFT, _AUX_BELOW_K = 1.0, 0.2, 1.6  # as in OCHRE
@@ -67,7 +68,8 @@ def sample_hvac(
     sort = draw(Purpose.FLEET_HVAC_TYPE)
     pump = sort < heat_pump_share
     aux = sort < heat_pump_share * aux_share
-    loss_kw = _AUX_EXCESS * heating_size_kw(house, agreement.heat_set_c, heat_design_c) / _DUCT_EFF
+    loss_kw = heating_size_kw(house, agreement.heat_set_c, heat_design_c)
+    loss_kw = (_AUX_EXCESS * loss_kw / _DUCT_EFF).clamp(max=_MOST_AUX_KW)
     params = _units(
         house, cool_kw, loss_kw, pump, aux, draw(Purpose.FLEET_HVAC_EFFICIENCY)
     )

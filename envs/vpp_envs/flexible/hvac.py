@@ -71,6 +71,7 @@ class _Outside(NamedTuple):
     short_k: Tensor  # beyond the edge that the unit keeps [K]
     other_k: Tensor  # beyond the edge that it cannot [K]
     surprised: Tensor  # heat beyond the margin against it in this step, bool
+    lost: Tensor  # such a surprise still shows, bool
     excused: Tensor  # short for no one's fault, bool
     driven: Tensor  # the unit drove it beyond the full edge, bool
 
@@ -93,7 +94,7 @@ def step(
     run = _split(power_kw, plan, dt_h)
     heat_kw = heat_into_rooms_kw(run, plan.unit, params)
     end = step_house(state.air_c, state.mass_c, moment.heat, heat_kw, house, plan.over)
-    outside = _outside(end.air_c, power_kw, run, plan, moment, fleet)
+    outside = _outside(end.air_c, power_kw, run, plan, moment, fleet, dt_h)
     twin, twin_kw = _twin(plan, moment, fleet, dt_h)
     after = _after(end.air_c, end.mass_c, run, twin, outside, plan, moment, fleet, dt_h)
     managed = fleet.agreement.managed > 0
@@ -141,6 +142,7 @@ def _outside(
     plan: HvacPlan,
     moment: HvacMoment,
     fleet: HvacFleet,
+    dt_h: float,
 ) -> _Outside:
     """Check the promise itself at the end of a step, whatever the envelope said, (..., N)."""
     unit, band, state = plan.unit, plan.band, moment.state
@@ -155,11 +157,15 @@ def _outside(
     short_k = torch.where(short_k > tolerance_k, short_k, torch.zeros_like(short_k))
     most_kw = unit.full_kw + unit.aux_kw
     flat_out = power_kw >= most_kw * 0.99999
-    excused = surprised | flat_out | ((state.lost > 0) & plan.held)
+    excused = surprised | flat_out | (plan.held & (state.lost > 0))
     beyond_k = unit.sign * (air_c - band.full_c)
-    driven = (beyond_k > tolerance_k) & (run.compressor_kw > 0) & (helps_kw <= margin_kw)
+    bound = plan.held & (state.lost > 0)
+    driven = (beyond_k > tolerance_k) & (run.compressor_kw > 0) & (helps_kw <= margin_kw) & ~bound
+    # Who may not switch carries a surprise of either side along; else it ends with the air back.
+    astray = surprised if cycles_inside(dt_h) else surprised | (helps_kw > margin_kw)
+    lost = astray | ((state.lost > 0) & (plan.held | (short_k > 0)))
     other_k = (unit.sign * (air_c - band.other_c)).clamp(min=0.0)
-    return _Outside(short_k, other_k, surprised, excused, driven)
+    return _Outside(short_k, other_k, surprised, lost, excused, driven)
 
 
 def _discomfort_k(air_c: Tensor, moment: HvacMoment, fleet: HvacFleet) -> Tensor:
@@ -231,14 +237,13 @@ def _after(
     state = moment.state
     ran = run.compressor_kw > 0
     expected_c = equilibrium_c(moment.expected, fleet.params.house)
-    lost = (outside.short_k > 0) & (outside.surprised | (state.lost > 0))
     return HvacState(
         air_c,
         mass_c,
         ran.to(air_c.dtype),
         _held_h(ran, plan.on, plan.held_h, fleet, dt_h),
         torch.where(plan.held, state.settled_c, expected_c),
-        lost.to(air_c.dtype),
+        outside.lost.to(air_c.dtype),
         plan.unit.heats.to(air_c.dtype),
         twin.air_c,
         twin.mass_c,

@@ -44,7 +44,7 @@ class HvacState(NamedTuple):
     on: Tensor  # 1 if the compressor ran at the end of the last step, else 0
     held_h: Tensor  # how long it must still stay so [h]
     settled_c: Tensor  # equilibrium that was expected when it last was free to switch [C]
-    lost: Tensor  # 1 from a surprise beyond the margin until the air is back in its band
+    lost: Tensor  # 1 from a surprise beyond the margin until unit and air are back in control
     heated: Tensor  # 1 if the last step was one of heating, else 0
     alone_air_c: Tensor  # the same of the twin that is left alone
     alone_mass_c: Tensor
@@ -252,7 +252,9 @@ def _after_lock(
     time_h = (torch.ceil(lock_h / dt_h - 1e-6) * dt_h).clamp(min=dt_h)
     over = house_step_over(house, time_h)
     end = step_house(state.air_c, state.mass_c, moment.expected, unit_kw, house, over)
-    surprise_k = fleet.agreement.margin_kw * over.end_air_air / house.air_kwh_per_k
+    # Outdoors may move by a degree meanwhile, and a heat pump's capacity with it by a twentieth.
+    margin_kw = fleet.agreement.margin_kw + 0.05 * unit_kw.abs()
+    surprise_k = margin_kw * over.end_air_air / house.air_kwh_per_k
     return end.air_c, surprise_k + fleet.agreement.ramp_k_per_h * time_h
 
 

@@ -1,5 +1,7 @@
 """Sample homes with heating and cooling: house, unit, set-points and what owners agreed to."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -141,7 +143,7 @@ _ONE = ("ua_w_per_k", "coupling_w_per_k", "air_kwh_per_k", "mass_kwh_per_k", "co
 _ONES = frozenset((*_ONE, "heat_cop", "duct_eff"))
 
 
-def _only(tree, present):  # noqa: ANN001, ANN202
+def _only(tree: Any, present: Tensor) -> Any:  # noqa: ANN401
     """Blank the homes without a unit."""
     blank = {}
     for name in tree._fields:

@@ -90,7 +90,9 @@ def linear_air_c(numbers, rows, unit_kw, dt_h):
     ua, coupling, air, mass = np.exp(numbers[:4])
     to_air, to_mass = numbers[4:8], numbers[8:12]
     given = gains_kw(rows)
-    rates = np.array([[-(ua + coupling) / air, coupling / air], [coupling / mass, -coupling / mass]])
+    rates = np.array(
+        [[-(ua + coupling) / air, coupling / air], [coupling / mass, -coupling / mass]]
+    )
     into_air = ua * rows["outdoor_temp_c"] + air_heat_kw(rows) + unit_kw + given @ to_air
     drive = np.column_stack([into_air / air, given @ to_mass / mass])
     modes, shape = np.linalg.eig(rates)

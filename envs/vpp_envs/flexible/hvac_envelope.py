@@ -182,6 +182,8 @@ def plan_of(moment: HvacMoment, fleet: HvacFleet, dt_h: float) -> HvacPlan:
     turned = heats != (state.heated > 0)
     # What turns from heating to cooling has stopped; it then keeps its time off.
     held_h = torch.where(turned & (state.on > 0), params.off_h + none, state.held_h)
+    # Where cycles lie inside the step, no lockout outlasts one.
+    still_h = 1e9 if cycles_inside(dt_h) else 0.5 * dt_h
     return HvacPlan(
         unit,
         band_at(moment.offset_k, unit, agreement),
@@ -189,7 +191,7 @@ def plan_of(moment: HvacMoment, fleet: HvacFleet, dt_h: float) -> HvacPlan:
         over.end_air_air / house.air_kwh_per_k,
         free_c,
         (state.on > 0) & ~turned & (unit.full_kw > 0),
-        (held_h > 0.5 * dt_h) & (not cycles_inside(dt_h)),
+        held_h > still_h,
         held_h,
     )
 

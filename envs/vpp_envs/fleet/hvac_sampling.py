@@ -72,9 +72,7 @@ def sample_hvac(
     aux = sort < heat_pump_share * aux_share
     loss_kw = heating_size_kw(house, agreement.heat_set_c, heat_design_c)
     loss_kw = (_AUX_EXCESS * loss_kw / _DUCT_EFF).clamp(max=_MOST_AUX_KW)
-    params = _units(
-        house, cool_kw, loss_kw, pump, aux, draw(Purpose.FLEET_HVAC_EFFICIENCY)
-    )
+    params = _units(house, cool_kw, loss_kw, pump, aux, draw(Purpose.FLEET_HVAC_EFFICIENCY))
     agreement = agreement._replace(
         managed=agreement.managed * can_promise(params, agreement).double()
     )

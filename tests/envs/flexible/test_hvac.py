@@ -300,7 +300,8 @@ def lived(policy, dt_h, steps, homes=100, surprise=1.0, dtype=F64, seed=0, told=
             sun = 1000.0 * rand(4, 1) * (rand(4, 1) < 0.6)
             gain = 0.3 + 1.5 * rand(4, K)
             opens = rand(4, K) < 0.36 * hours
-            offset = torch.where(opens, 2.5 * rand(4, K), (offset - hours).clamp(min=0.0))
+            wide = torch.maximum(offset, 2.5 * rand(4, K))
+            offset = torch.where(opens, wide, (offset - hours).clamp(min=0.0))
         curve = torch.zeros(4, 3, 5, dtype=dtype)
         rows = HvacTables(air, sun, gain, gain, offset, curve)
         if state is None:

@@ -5,10 +5,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpp_envs.devices.house import equilibrium_c
+from vpp_envs.devices.house import equilibrium_c, house_step_over
+from vpp_envs.devices.house_geometry import house_of
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import map_columns
 from vpp_envs.fleet.hvac_sampling import sample_hvac
+from vpp_envs.flexible import hvac_envelope
 from vpp_envs.flexible.hvac import (
     HVAC_COHORTS,
     HvacTables,
@@ -17,7 +19,7 @@ from vpp_envs.flexible.hvac import (
     moment_of,
     step,
 )
-from vpp_envs.flexible.hvac_band import refuse_what_cannot_be_promised
+from vpp_envs.flexible.hvac_band import least_band_k, refuse_what_cannot_be_promised
 from vpp_envs.flexible.hvac_envelope import plan_of
 
 F64, CPU = torch.float64, torch.device("cpu")
@@ -187,9 +189,6 @@ def test_a_band_that_a_unit_cannot_promise_is_refused_in_a_sentence():
 
 def test_a_13_kw_unit_in_a_normal_house_needs_a_band_of_1_6_k():
     # The example of the control file, 2.5: 13 kW, "normal" house, lockout of five minutes.
-    from vpp_envs.devices.house_geometry import house_of
-    from vpp_envs.flexible.hvac_band import least_band_k
-
     params = fleet_of(1).params
     house = house_of(torch.tensor([2000.0]), torch.tensor([3]))
     params = params._replace(house=house, cool_kw=torch.tensor([13.0]).double())
@@ -208,8 +207,19 @@ def test_a_band_that_closes_faster_than_its_unit_follows_is_refused():
         refuse_what_cannot_be_promised([str(i) for i in range(30)], fleet.params, wide)
 
 
+def test_cooling_below_what_heating_must_keep_is_refused():
+    fleet = fleet_of(1)
+    one = torch.ones(1).double()
+    agreement = fleet.agreement._replace(
+        cool_set_c=20.0 * one, heat_set_c=21.0 * one, setback_k=1.5 * one, precool_k=3.0 * one,
+        setup_k=6.0 * one, preheat_k=6.0 * one, managed=one,
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"cooling may go down to 17.0 C, which heating"):
+        refuse_what_cannot_be_promised(["7"], fleet.params, agreement)
+
+
 @pytest.mark.parametrize("dt_h", [MINUTE, FIVE])
-def test_flex_is_the_same_scripted_and_compiled(dt_h):
+def test_scripted_equals_eager_to_the_last_bit(dt_h):
     fleet = fleet_of(30)
     rows = rows_of([35.0, 12.0, -8.0])
     moment = moment_of(started(fleet, rows), rows, fleet, dt_h)
@@ -217,10 +227,19 @@ def test_flex_is_the_same_scripted_and_compiled(dt_h):
     scripted, scripted_moment = torch.jit.script(flex), torch.jit.script(moment_of)
     for _ in range(3):  # the profiling executor changes its plan after the first runs
         again = scripted(scripted_moment(moment.state, rows, fleet, dt_h), fleet, dt_h)
+    for ours, theirs in zip(eager, again, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dt_h", [MINUTE, FIVE])
+def test_compiled_equals_eager(dt_h):
+    fleet = fleet_of(30)
+    rows = rows_of([35.0, 12.0, -8.0])
+    moment = moment_of(started(fleet, rows), rows, fleet, dt_h)
     compiled = torch.compile(flex, fullgraph=True)(moment, fleet, dt_h)
-    for a, b, c in zip(eager, again, compiled, strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=0)
-        torch.testing.assert_close(a, c, rtol=1e-12, atol=1e-9)
+    for ours, theirs in zip(flex(moment, fleet, dt_h), compiled, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-9)
 
 
 def test_gradients_are_finite_with_and_without_a_unit():
@@ -419,6 +438,32 @@ def restless(fleet):
 )
 def test_a_planted_fault_is_seen(fault, policy, dt_h):
     assert lived(policy, dt_h, 200, homes=50, told=fault).broken > 0
+
+
+def test_an_envelope_that_forgets_what_a_lockout_binds_is_seen(monkeypatch):
+    # The compressor is held as ever; only the look ahead ends with the step.
+    monkeypatch.setattr(
+        hvac_envelope,
+        "house_step_over",
+        lambda house, time_h: house_step_over(house, torch.full_like(time_h, MINUTE)),
+    )
+    assert lived("flick", MINUTE, 200, homes=50).broken > 0
+
+
+@pytest.mark.parametrize("outdoor_c", [33.0, 5.0])
+def test_left_alone_a_day_takes_the_same_electricity_by_minutes_and_by_five(outdoor_c):
+    fleet, rows, kwh = fleet_of(100, heat_pump_share=1.0), rows_of([outdoor_c]), {}
+    for dt_h in (MINUTE, FIVE):
+        state, kwh[dt_h] = started(fleet, rows), 0.0
+        for t in range(round(14.0 / dt_h)):
+            moment = moment_of(state, rows, fleet, dt_h)
+            around = flex(moment, fleet, dt_h)
+            nobody = torch.full_like(around.low_kw, float("nan"))
+            outcome = step(nobody, around, moment, fleet, dt_h)
+            state = outcome.state
+            if t * dt_h >= 2.0:
+                kwh[dt_h] += outcome.served.alone_kw.sum().item() * dt_h
+    assert kwh[MINUTE] == pytest.approx(kwh[FIVE], rel=0.03)
 
 
 @pytest.mark.slow

@@ -91,6 +91,13 @@ SCENARIOS: dict[str, ScenarioSpec] = {
         episode_days=7,
         tariff="example",
     ),
+    "suburb": ScenarioSpec(
+        name="suburb",
+        fleet=FleetSpec(
+            homes=64, battery_share=0.5, ev_share=0.4, water_heater_share=0.5, hvac_share=0.8
+        ),
+        market=MarketSpec(train_days=60, validation_days=28, test_days=28),
+    ),
 }
 
 

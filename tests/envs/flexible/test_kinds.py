@@ -139,3 +139,23 @@ def test_a_step_can_be_scripted_and_differentiated(kind):
     assert asked.grad.isfinite().all()
     assert (asked.grad[free] != 0).all()
     assert (asked.grad[:, ~world.some] == 0).all()
+
+
+def test_a_heat_pump_left_alone_draws_about_as_much_by_minutes_as_by_five():
+    """Its resistance heat stays off where the pump is enough, however short the step."""
+    used = {}
+    for length in ("5 min", "1 min"):
+        world = WORLDS["hvac"](300, STEPS_H[length])
+        plain, mild = world.rows, []
+        world.rows = lambda tick, plain=plain: plain(tick)._replace(
+            air_c=torch.full((1, 1), 5.0, dtype=torch.float64),
+            sun_kw_per_m2=torch.zeros(1, 1, dtype=torch.float64),
+        )
+        live(
+            world,
+            "nan",
+            round(20 / world.dt_h),
+            lambda b, f, o, m, kept=mild, w=world: kept.append(o.served.alone_kw.sum() * w.dt_h),
+        )
+        used[length] = float(sum(mild))
+    assert used["1 min"] == pytest.approx(used["5 min"], rel=0.1)

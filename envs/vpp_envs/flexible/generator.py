@@ -100,15 +100,21 @@ def step(
     fuel_l = on * fuel_l_per_h(-power_kw, engine) * dt_h
     left_l = s.fuel_l - fuel_l * (1.0 - engine.piped)
     since_s = torch.where(on == s.on, s.since_s + dt_s, torch.full_like(on, dt_s))
-    counted_s = on * (1.0 - moment.outage) * dt_s
+    # What an outage began and the least run carries on is not for others.
+    bound = must & (s.for_others <= 0)
+    for_others = torch.where(bound, torch.zeros_like(on), on * (1.0 - moment.outage))
     state = GeneratorState(
-        on, since_s.clamp(max=1e6), s.run_s + counted_s, left_l.clamp(min=0.0)
+        on,
+        since_s.clamp(max=1e6),
+        for_others,
+        s.run_s + for_others * dt_s,
+        left_l.clamp(min=0.0),
     )
     output_kwh = -power_kw * dt_h
     cost = fuel_l * fleet.price_per_l + output_kwh * fleet.upkeep_per_kwh
     cost = cost + starts * fleet.start_cost
     none = torch.zeros_like(power_kw)
-    broken = _broken(power_kw, s, state.run_s, left_l, moment, fleet)
+    broken = _broken(power_kw, s, state, left_l, fleet)
     return GeneratorOutcome(
         state,
         Served(power_kw, none, cost, none, broken),
@@ -134,7 +140,7 @@ def first_state(
     zero = torch.zeros_like(share + fleet.rated_kw)
     run_s = torch.round(share * fleet.agreement.cap_h * 3600.0)
     fuel_l = 0.5 * (1.0 + share) * fleet.params.tank_l
-    return GeneratorState(zero, zero + 1e6, run_s + zero, fuel_l + zero)
+    return GeneratorState(zero, zero + 1e6, zero, run_s + zero, fuel_l + zero)
 
 
 def _limits(s: GeneratorState, fleet: GeneratorFleet, dt_h: float, counted: bool) -> _Limits:
@@ -203,24 +209,21 @@ def _told(
 
 def _broken(
     power_kw: Tensor,
-    s: GeneratorState,
-    run_s: Tensor,
+    before: GeneratorState,
+    after: GeneratorState,
     left_l: Tensor,
-    moment: GeneratorMoment,
     fleet: GeneratorFleet,
 ) -> Tensor:
     """Whether the engine did what it may not, by its permit, hours, timers, load or fuel, bool."""
     agreed, engine = fleet.agreement, fleet.params
-    on, was_on, outage = power_kw < 0, s.on > 0, moment.outage > 0
-    # A least run that an outage began may end with the grid back.
-    began = was_on & (s.since_s < 3600.0 * agreed.run_h)
-    unpermitted = on & ~outage & ~began & (agreed.permitted_for_dr <= 0)
-    over = on & ~outage & ~began & (run_s > 3600.0 * agreed.cap_h)
-    over = over | (on & began & (s.run_s <= 3600.0 * agreed.cap_h) & (run_s > 3600.0 * agreed.cap_h))
-    stopped = began & ~on
-    restarted = on & ~was_on & (s.since_s < 3600.0 * agreed.rest_h)
-    slack = 1e-5 * (1.0 + engine.most_kw)
-    low = on & (-power_kw < engine.least_kw - slack)
-    high = -power_kw > engine.most_kw + slack
+    on, was_on = power_kw < 0, before.on > 0
+    counts = after.for_others > 0
+    unpermitted = counts & (agreed.permitted_for_dr <= 0)
+    over = counts & (after.run_s > 3600.0 * agreed.cap_h)
+    stopped = was_on & ~on & (before.since_s < 3600.0 * agreed.run_h)
+    restarted = on & ~was_on & (before.since_s < 3600.0 * agreed.rest_h)
+    slack_kw = 1e-5 * (1.0 + engine.most_kw)
+    low = on & (-power_kw < engine.least_kw - slack_kw)
+    high = -power_kw > engine.most_kw + slack_kw
     dry = (left_l < -1e-4 * engine.tank_l) & (engine.piped <= 0)
     return unpermitted | over | stopped | restarted | low | high | dry | (power_kw > 0)

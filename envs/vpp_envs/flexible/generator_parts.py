@@ -48,7 +48,8 @@ class GeneratorState(NamedTuple):
 
     on: Tensor  # 1 while it runs
     since_s: Tensor  # since it was started or stopped, a million at most [s]
-    run_s: Tensor  # that it ran this year with the grid there [s]
+    for_others: Tensor  # 1: this run counts; 0: it stands, or an outage began the run
+    run_s: Tensor  # of this year that counts [s]
     fuel_l: Tensor  # in the tank [L]
 
 

@@ -1,0 +1,133 @@
+"""Machines with jobs in the chain: a deadline is promised, and the hour is free until it presses.
+
+A job that waits may start now, or later as long as it can still be done in time: the machine draws
+the power of its next block or nothing. From the latest start on it must run, and so it must where
+it may not pause. Left alone every job starts at once, which is what people do.
+
+A job that comes with less time than it takes starts at once and is late: `late` counts it, and no
+promise was broken.
+"""
+
+import torch
+from torch import Tensor
+
+from vpp_envs.devices.appliance import (
+    Jobs,
+    advance,
+    arrived,
+    is_held,
+    seconds,
+    slack_s,
+    work_kw,
+)
+from vpp_envs.fleet.pick import column_of_each
+from vpp_envs.flexible.appliance_parts import (
+    ApplianceFleet,
+    ApplianceMoment,
+    ApplianceOutcome,
+    ApplianceState,
+    ApplianceTables,
+)
+from vpp_envs.flexible.flex import Flex, Served, into_flex, read_curve
+
+
+def moment_of(
+    state: ApplianceState, rows: ApplianceTables, fleet: ApplianceFleet, dt_h: float
+) -> ApplianceMoment:
+    """Load the jobs that come at the start of the step; see `vpp_envs.flexible.kinds`.
+
+    A row stands for one step: within a tick of several steps it goes to the first of them.
+    """
+    exists = fleet.rated_kw > 0
+    due_h = column_of_each(rows.due_h, fleet.archetype)
+    due_h = torch.where(exists, due_h, torch.zeros_like(due_h))
+    loaded = ApplianceState(
+        arrived(state.jobs, due_h, fleet.params), arrived(state.alone, due_h, fleet.params)
+    )
+    return ApplianceMoment(loaded, (due_h > 0).to(due_h.dtype), rows.curve)
+
+
+def flex(moment: ApplianceMoment, fleet: ApplianceFleet, dt_h: float) -> Flex:
+    """What the machines tell dispatch; see `vpp_envs.flexible.flex`.
+
+    Fill counts the hours of slack, on the scale of the class's value curve.
+
+    Args:
+        moment: State and signals.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    jobs = moment.state.jobs
+    block_kw = work_kw(jobs, fleet.params, dt_h)
+    held = is_held(jobs, fleet.params)
+    slack = slack_s(jobs, fleet.params)
+    must = (held | (slack < seconds(dt_h))) & (jobs.loaded > 0)
+    low_kw = torch.where(must, block_kw, torch.zeros_like(block_kw))
+    fill = (slack / (3600.0 * fleet.full_slack_h)).clamp(0.0, 1.0)
+    fill = torch.where(held, torch.zeros_like(fill), fill)
+    fill = torch.where(jobs.loaded > 0, fill, torch.ones_like(fill))
+    return Flex(
+        fleet.cohort,
+        fleet.rated_kw,
+        torch.where(fleet.cohort >= 0, low_kw, block_kw),
+        block_kw,
+        block_kw,
+        block_kw,
+        fill,
+        read_curve(moment.curve, fill, fleet.cohort),
+        moment.curve,
+    )
+
+
+def step(
+    asked_kw: Tensor, around: Flex, moment: ApplianceMoment, fleet: ApplianceFleet, dt_h: float
+) -> ApplianceOutcome:
+    """Advance the machines by one step.
+
+    Args:
+        asked_kw: Power asked, above half of the next block's it runs, NaN = it starts at once,
+            (..., N). [kW]
+        around: The machines at this moment, narrowed by the home's connection.
+        moment: State and signals.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    jobs, machine = moment.state.jobs, fleet.params
+    block_kw = work_kw(jobs, machine, dt_h)
+    asked_on = into_flex(asked_kw, around) * 2.0 > block_kw
+    # A block without power costs nothing and passes.
+    runs = (jobs.loaded > 0) & (asked_on | (block_kw <= 0))
+    power_kw = torch.where(runs, block_kw, torch.zeros_like(block_kw))
+    done = advance(jobs, runs, machine, dt_h)
+    twin = moment.state.alone
+    twin_done = advance(twin, twin.loaded > 0, machine, dt_h)
+    interrupted = is_held(jobs, machine) & ~runs
+    waits = jobs.loaded * (1.0 - runs.to(block_kw.dtype)) + jobs.behind
+    none = torch.zeros_like(power_kw)
+    broken = (done.missed & (jobs.feasible > 0)) | interrupted
+    return ApplianceOutcome(
+        ApplianceState(done.jobs, twin_done.jobs),
+        Served(power_kw, work_kw(twin, machine, dt_h), none, none, broken),
+        moment.comes,
+        done.started.to(none.dtype),
+        done.finished.to(none.dtype),
+        done.missed.to(none.dtype),
+        waits * dt_h,
+        interrupted.to(none.dtype),
+    )
+
+
+def first_state(
+    share: Tensor, rows: ApplianceTables, fleet: ApplianceFleet, dt_h: float
+) -> ApplianceState:
+    """Machines at the start of an episode: empty.
+
+    Args:
+        share: Not used, but for its shape, (..., N). [0 to 1]
+        rows: Of the first tick, (B, K).
+        fleet: Constants, (N,).
+        dt_h: Length of a step. [h]
+    """
+    zero = torch.zeros_like(share + fleet.rated_kw)
+    empty = Jobs(zero, zero, zero, zero, zero, zero)
+    return ApplianceState(empty, empty)

@@ -11,7 +11,12 @@ from vpp_envs.devices.ev import Session
 from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.moment import EvMoment, Moment
 from vpp_envs.fleet.fleet import Fleet
-from vpp_envs.fleet.pick import column_of_each
+from vpp_envs.communication.link import LinkTable, reached
+from vpp_envs.communication.visible import visible_fleet, visible_flexes
+from vpp_envs.people.programme import may_command
+from vpp_envs.people.residents import opened
+from vpp_envs.people.step import PeopleRows
+from vpp_envs.fleet.pick import column_of_each, map_columns
 from vpp_envs.fleet.state import FleetState
 from vpp_envs.flexible.kinds import FlexibleTables, flexes, flexible_moment
 from vpp_envs.observation import fleet_features, observe
@@ -39,6 +44,9 @@ class Rows(NamedTuple):
     ev: EvRows | None = None  # none: no home has a car
     export_per_kwh: Tensor | None = None  # (B, 1); none: the price, as on a wholesale market
     flexible: FlexibleTables | None = None  # none: no home has a flexible device
+    out: Tensor | None = None  # 1 where a feeder is dark, (B, K); none: they never are
+    link: LinkTable | None = None  # (B, K); none: all are perfect
+    people: PeopleRows | None = None  # (B, 1); none: nobody is asked
 
 
 class Played(NamedTuple):
@@ -74,7 +82,7 @@ def kernels(dispatch: str, compile: bool) -> Kernels:
         action: Tensor, moment: Moment, tick: Tensor, tables: Rows, fleet: Fleet, dt_h: float
     ) -> tuple[SetPoints, Played]:
         action = torch.nan_to_num(action, nan=0.0, posinf=1.0, neginf=-1.0).clamp(-1.0, 1.0)
-        set_points = mode(action, moment, fleet, dt_h)
+        set_points = mode(action, moment, _commanded(fleet, moment), dt_h)
         return set_points, play(set_points, moment, tick, tables, fleet, dt_h)
 
     if not compile:
@@ -135,7 +143,8 @@ def look(
     """Look up the tables, scale them to the homes, and observe."""
     rows = rows_at(tables, tick, state.energy_kwh.dtype)
     moment = moment_of(state, rows, fleet, dt_h)
-    return moment, observe(rows.features, fleet_features(moment, fleet, dt_h))
+    seen = _commanded(fleet, moment)
+    return moment, observe(rows.features, fleet_features(moment, seen, dt_h))
 
 
 def rows_at(tables: Rows, tick: Tensor, dtype: torch.dtype) -> Rows:
@@ -160,6 +169,9 @@ def rows_at(tables: Rows, tick: Tensor, dtype: torch.dtype) -> Rows:
         if tables.export_per_kwh is None
         else tables.export_per_kwh.index_select(0, tick).to(dtype),
         flexible_rows(tables.flexible, tick, issue, dtype),
+        None if tables.out is None else tables.out.index_select(0, tick).to(dtype),
+        map_columns(tables.link, lambda column: column.index_select(0, tick).to(dtype)),
+        map_columns(tables.people, lambda column: column.index_select(0, tick).to(dtype)),
     )
 
 
@@ -189,6 +201,16 @@ def moment_of(state: FleetState, rows: Rows, fleet: Fleet, dt_h: float) -> Momen
     if state.flexible is not None and rows.flexible is not None and fleet.flexible is not None:
         devices = flexible_moment(state.flexible, rows.flexible, fleet.flexible, dt_h)
         flexes_now = flexes(devices, fleet.flexible, dt_h)
+    may, residents = None, state.residents
+    if rows.link is not None and fleet.link is not None:
+        online, lost = (column_of_each(c, fleet.link) for c in (rows.link.online, rows.link.lost))
+        may = reached(online, lost)
+    if residents is not None and rows.people is not None and fleet.people is not None:
+        residents = opened(residents, fleet.people, rows.people)
+        able = may_command(residents.state)
+        may = able if may is None else may & able
+    if flexes_now is not None and may is not None:
+        flexes_now = visible_flexes(flexes_now, may)
     return Moment(
         state.energy_kwh,
         fleet.load_mean_kw * column_of_each(rows.load_pu, fleet.load_archetype),
@@ -199,4 +221,14 @@ def moment_of(state: FleetState, rows: Rows, fleet: Fleet, dt_h: float) -> Momen
         rows.export_per_kwh,
         flexes_now,
         devices,
+        None
+        if rows.out is None or fleet.feeder is None
+        else column_of_each(rows.out, fleet.feeder),
+        may,
+        residents,
     )
+
+
+def _commanded(fleet: Fleet, moment: Moment) -> Fleet:
+    """The fleet as it can be commanded now."""
+    return fleet if moment.may is None else visible_fleet(fleet, moment.may)

@@ -9,6 +9,7 @@ from vpp_envs.fleet.pick import column_of_each, map_columns
 from vpp_envs.fleet.state import FleetState
 from vpp_envs.flexible.kinds import first_flexible
 from vpp_envs.kernels import EvRows, Rows, flexible_rows
+from vpp_envs.people.residents import first_residents
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.scenario import Scenario
 from vpp_envs.signals.market import TICKS_PER_ISSUE
@@ -33,6 +34,9 @@ def tables_on(scenario: Scenario, device: torch.device) -> Rows:
         None if s.cars is None else EvRows(s.cars.stay, rest_h, s.cars.curve),
         None if s.export_per_kwh is None else s.export_per_kwh.unsqueeze(-1),
         s.flexible,
+        s.out,
+        s.link,
+        s.people,
     )
     on_device: Rows = map_columns(tables, lambda table: table.to(device))
     return on_device
@@ -77,4 +81,9 @@ def first_state(
         assert rows is not None
         began = first_flexible(share, rows, exact.flexible, scenario.dt_h)
         flexible = map_columns(began, lambda column: column.to(energy_kwh))
-    return FleetState(energy_kwh, cars, flexible)
+    residents = None
+    if scenario.people is not None and exact.people is not None:
+        rows = map_columns(scenario.people, lambda column: column[tick].to(energy_kwh))
+        key = seeds.unsqueeze(-1), episodes.unsqueeze(-1), tick.unsqueeze(-1)
+        residents = first_residents(energy_kwh, exact.people, rows, exact.home_id, *key)
+    return FleetState(energy_kwh, cars, flexible, residents)

@@ -17,6 +17,8 @@ from vpp_envs.fleet.sampling import (
     sample_fleet,
 )
 from vpp_envs.fleet.split import table_homes, table_lines, table_stamp
+from vpp_envs.communication.link import LinkTable
+from vpp_envs.people.step import PeopleRows
 from vpp_envs.flexible.kinds import FlexibleTables
 from vpp_envs.flexible_tables import (
     Classes,
@@ -130,6 +132,9 @@ class Scenario:
     cars: Cars | None = None  # none: no home has one
     export_per_kwh: Tensor | None = None  # (T,) float64; none: the market's price
     flexible: FlexibleTables | None = None  # none: no home has a flexible device
+    out: Tensor | None = None  # of feeders, (T, K); none: the grid is never away
+    link: LinkTable | None = None  # (T, K); none: every command arrives
+    people: PeopleRows | None = None  # (T, 1); none: nobody is asked
     classes: Classes = ()  # of flexible devices that may be commanded, kind by kind
     fleet_lines: tuple[str, ...] = ()  # where homes and loads of files come from, for people
 

@@ -13,6 +13,11 @@ from vpp_envs.dispatch.moment import Moment, allowed_solar_kw, car_envelope, wit
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.fleet.state import FleetState
 from vpp_envs.flexible.kinds import FlexibleOutcome
+from vpp_envs.communication.visible import asked_of
+from vpp_envs.people.residents import Residents, closed
+from vpp_envs.people.step import Felt, Reaction, nothing_felt
+from vpp_envs.outage.dark import dark_car, where_out
+from vpp_envs.outage.island import Island, step_island
 from vpp_envs.flexible.serving import drawn_kw, flexible_state, promises_broken, serve_flexible
 
 
@@ -39,6 +44,10 @@ class Outcome(NamedTuple):
     broken: Tensor  # an agreement was broken, bool: never true, and checked here all the same
     ev: EvOutcome | None = None  # of the cars, if any home has one
     flexible: FlexibleOutcome | None = None  # of flexible devices, if any home has one
+    island: Island | None = None  # of all homes had the grid been away; none: it never is
+    out: Tensor | None = None  # 1 where it was away, and the island happened
+    residents: Residents | None = None  # the owners at the end; none: nobody is asked
+    reaction: Reaction | None = None  # what they did
 
     def state(self) -> FleetState:
         """State of the homes at the end of the step."""
@@ -47,6 +56,7 @@ class Outcome(NamedTuple):
             self.energy_kwh,
             None if cars is None else cars.state,
             None if flexible is None else flexible_state(flexible),
+            self.residents,
         )
 
 
@@ -65,7 +75,11 @@ def step_site(set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float) 
         dt_h: Length of the step. [h]
     """
     battery, agreement = fleet.battery, fleet.agreement
-    energy_kwh, load_kw = moment.energy_kwh, moment.load_kw
+    if moment.may is not None:
+        set_points = _heard(set_points, moment.may)
+    residents, reaction = moment.residents, None
+    energy_kwh, load_kw, out = moment.energy_kwh, moment.load_kw, moment.out
+    base_kw, sun_kw = load_kw, moment.solar_available_kw
     solar_kw = allowed_solar_kw(set_points.solar_output_kw, moment, fleet, dt_h)
     flexible = serve_flexible(set_points.flexible_kw, moment, solar_kw, fleet, dt_h)
     if flexible is not None:
@@ -75,6 +89,8 @@ def step_site(set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float) 
     evs, ev = moment.ev, fleet.ev
     if evs is not None and ev is not None:
         around = car_envelope(evs, ev, moment, solar_kw, fleet, dt_h)
+        if out is not None:
+            around = dark_car(around, out)
         asked = set_points.ev_kw
         if asked is None:
             asked = torch.full_like(load_kw, torch.nan)
@@ -100,7 +116,7 @@ def step_site(set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float) 
         broken = broken | cars.broken
     if flexible is not None:
         broken = broken | promises_broken(flexible)
-    return Outcome(
+    lit = Outcome(
         stored_kwh,
         battery_kw,
         solar_kw,
@@ -111,6 +127,65 @@ def step_site(set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float) 
         broken,
         cars,
         flexible,
+    )
+    happened = lit
+    if out is not None:
+        happened = _islanded(lit, out, energy_kwh, base_kw, sun_kw, fleet, dt_h)
+    if residents is not None and fleet.people is not None:
+        felt = _felt(happened, fleet, dt_h)
+        residents, reaction = closed(residents, fleet.people, felt, dt_h)
+        happened = happened._replace(residents=residents, reaction=reaction)
+    return happened
+
+
+def _heard(set_points: SetPoints, may: Tensor) -> SetPoints:
+    """Set-points without those of homes that cannot be commanded."""
+    ev_kw, flexible_kw = set_points.ev_kw, set_points.flexible_kw
+    return SetPoints(
+        asked_of(set_points.battery_kw, may),
+        asked_of(set_points.solar_output_kw, may),
+        None if ev_kw is None else asked_of(ev_kw, may),
+        None if flexible_kw is None else [asked_of(kw, may) for kw in flexible_kw],
+    )
+
+
+def _felt(outcome: Outcome, fleet: Fleet, dt_h: float) -> Felt:
+    """What owners noticed of a step."""
+    felt = nothing_felt(outcome.net_kw)
+    flexible, cars, ev = outcome.flexible, outcome.ev, fleet.ev
+    if flexible is not None and flexible.hvac is not None:
+        felt = felt._replace(discomfort_k=flexible.hvac.discomfort_k_h / dt_h)
+    if cars is not None and ev is not None:
+        missing_kwh = cars.missed_kwh + cars.left_early_kwh
+        felt = felt._replace(missing_kwh=missing_kwh, car_kwh=ev.params.capacity_kwh)
+    return felt
+
+
+def _islanded(
+    lit: Outcome,
+    out: Tensor,
+    energy_kwh: Tensor,
+    load_kw: Tensor,
+    solar_kw: Tensor,
+    fleet: Fleet,
+    dt_h: float,
+) -> Outcome:
+    """Where the grid is away, the home's own island is what happened, (..., N)."""
+    none = torch.zeros_like(load_kw)
+    island = step_island(energy_kwh, load_kw, solar_kw, none, fleet.battery, dt_h)
+    return Outcome(
+        where_out(out, island.energy_kwh, lit.energy_kwh),
+        where_out(out, island.battery_kw, lit.battery_kw),
+        where_out(out, island.solar_output_kw, lit.solar_output_kw),
+        where_out(out, none, lit.net_kw),
+        where_out(out, none, lit.repair_kwh),
+        where_out(out, none, lit.below_reserve_kwh),
+        where_out(out, none, lit.site_excess_kw),
+        lit.broken & (out <= 0),
+        lit.ev,
+        lit.flexible,
+        island,
+        out,
     )
 
 

@@ -11,6 +11,7 @@ from vpp_envs.dispatch.ev_envelope import EvEnvelope, beside_site, ev_range
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.flexible.flex import Flex
 from vpp_envs.flexible.kinds import FlexibleMoment
+from vpp_envs.people.residents import Residents
 
 
 class EvMoment(NamedTuple):
@@ -37,6 +38,9 @@ class Moment(NamedTuple):
     # What each kind of flexible device tells dispatch; none: no home has one.
     flexes: list[Flex] | None = None
     flexible: FlexibleMoment | None = None  # their state and signals, for their physics
+    out: Tensor | None = None  # 1 where the grid is away, (..., N); none: it never is
+    may: Tensor | None = None  # homes that can be commanded, (..., N) bool; none: all
+    residents: Residents | None = None  # in this step; none: nobody is asked
 
 
 def allowed_solar_kw(asked_kw: Tensor, moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:

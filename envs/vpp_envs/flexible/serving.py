@@ -8,6 +8,7 @@ from torch import Tensor
 from vpp_envs.dispatch.moment import Moment, flexible_room_kw
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.flexible.flex import Served, within_room
+from vpp_envs.outage.dark import dark_flex
 from vpp_envs.flexible.kinds import FlexibleOutcome, FlexibleState, present, step_kind
 
 
@@ -35,6 +36,8 @@ def serve_flexible(
     nobody = torch.full_like(moment.load_kw, torch.nan)
     for index, kind in enumerate(present(of_homes)):
         around = within_room(flexes[index], import_kw, export_kw)
+        if moment.out is not None:
+            around = dark_flex(around, moment.out)
         asked = nobody if asked_kw is None else asked_kw[index]
         outcome = step_kind(kind, asked, around, devices, of_homes, dt_h)
         # What a device feeds in makes room, too, but a generator that stops would take it back.

@@ -48,6 +48,9 @@ def settle_energy(
     if flexible is not None:
         load_kw = load_kw + left_alone_kw(flexible)
     alone_kw = torch.maximum(load_kw - solar_available_kw, -fleet.agreement.export_limit_kw)
+    if outcome.out is not None:
+        # Nobody's meter turns while the grid is away, dispatched or not.
+        alone_kw = torch.where(outcome.out > 0, torch.zeros_like(alone_kw), alone_kw)
     site_passthrough = _at_prices(alone_kw, per_kw, out_per_kw)
     gain_share = (energy_market - site_passthrough) * fleet.agreement.homeowner_share.double()
     discharged_kwh = (-outcome.battery_kw).clamp(min=0.0).double() * dt_h

@@ -11,6 +11,8 @@ from vpp_envs.scenario import ScenarioSpec, build_scenario
 from vpp_envs.signals.market import MarketSpec
 from vpp_rl.baselines.home_plan import is_exact
 from vpp_rl.cli.fleet_view import fleet_view
+from vpp_rl.configuration import compose, resolved
+from vpp_rl.training.job import job_from
 
 FLEET = FleetSpec(homes=6, water_heater_share=1.0, hvac_share=1.0)
 
@@ -34,3 +36,9 @@ def test_they_are_described():
     text = [part for part in fleet_view(sample_fleet(FLEET), "six") if isinstance(part, str)]
     for title in ("Hot water tank, L", "House to outdoors, W/K", "Cooling set-point, C"):
         assert any(title in part for part in text)
+
+
+@pytest.mark.parametrize("name", ["water_heater_share", "hvac_share"])
+def test_a_training_with_them_is_refused_before_anything_is_written(name):
+    with pytest.raises(InputError, match=f"fleet.{name}=0.5 asks for devices"):
+        job_from(resolved(compose("train", [f"fleet.{name}=0.5"])))

@@ -489,6 +489,7 @@ def test_no_action_changes_what_is_left_alone(any_spec):
         np.testing.assert_array_equal(parts[0], parts[1])
 
 
+@pytest.mark.timeout(1200)  # a suburb compiles for a minute and a half on an idle core
 @pytest.mark.slow
 @pytest.mark.parametrize("dispatch", ["value_curve", "cohort_power", "per_device"])
 def test_compiled_and_eager_steps_agree(whole_spec, dispatch):

@@ -148,6 +148,6 @@ class ApplianceOutcome(NamedTuple):
     came: Tensor  # jobs that people had
     started: Tensor  # jobs
     finished: Tensor  # jobs
-    late: Tensor  # jobs whose deadline passed undone, most of which had too little time from the start
+    late: Tensor  # jobs whose deadline passed undone: those that came with too little time
     queued_h: Tensor  # that jobs waited or paused, those behind another included [h]
     interrupted: Tensor  # machines that stopped where they may not pause: none

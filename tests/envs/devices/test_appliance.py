@@ -79,7 +79,11 @@ def test_jobs_that_come_to_a_busy_machine_stand_behind_it():
     assert (busy.behind.item(), busy.behind_s.item()) == (1.0, 10800.0)
     assert busy.left_s.item() == 3600.0
     after = advance(busy, column(1.0) > 0, TWO_BLOCKS, 1 / 12).jobs
-    assert (after.loaded.item(), after.progress_s.item(), after.left_s.item()) == (1.0, 0.0, 10800.0)
+    assert (after.loaded.item(), after.progress_s.item(), after.left_s.item()) == (
+        1.0,
+        0.0,
+        10800.0,
+    )
     assert after.behind.item() == 0.0
 
 

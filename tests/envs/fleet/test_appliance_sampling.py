@@ -32,7 +32,9 @@ def test_jobs_lie_within_the_ranges_of_their_type(name):
 def test_a_home_is_the_same_in_every_fleet(name):
     some = torch.tensor([17, 2500, 3])
     few, all_of_them = sampled(name, some), sampled(name)
-    map_columns(few, lambda a, b: torch.testing.assert_close(a, b[some], rtol=0, atol=0), all_of_them)
+    map_columns(
+        few, lambda a, b: torch.testing.assert_close(a, b[some], rtol=0, atol=0), all_of_them
+    )
 
 
 def test_types_are_drawn_apart():
@@ -53,7 +55,9 @@ def test_absent_and_unmanaged_machines_are_in_no_class():
 
 def test_only_dryers_and_pool_pumps_may_pause():
     shares = {
-        name: (sampled(name).params.pausable_from_s / duration_s(sampled(name).params)).mean().item()
+        name: (sampled(name).params.pausable_from_s / duration_s(sampled(name).params))
+        .mean()
+        .item()
         for name in APPLIANCES
     }
     expected = {"dishwasher": 1.0, "washer": 1.0, "dryer": 1 / 3, "pool_pump": 0.0}

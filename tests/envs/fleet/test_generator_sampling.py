@@ -55,11 +55,14 @@ def test_a_home_is_the_same_in_every_fleet():
     ("change", "fault"),
     [
         (lambda f: f._replace(params=f.params._replace(least_kw=2.0 * f.rated_kw)), "least load"),
-        (lambda f: f._replace(agreement=f.agreement._replace(cap_h=0.1 * f.rated_kw / f.rated_kw)), "do not last"),
         (
             lambda f: f._replace(
-                agreement=f.agreement._replace(permitted_for_dr=0.0 * f.rated_kw)
+                agreement=f.agreement._replace(cap_h=0.1 * f.rated_kw / f.rated_kw)
             ),
+            "do not last",
+        ),
+        (
+            lambda f: f._replace(agreement=f.agreement._replace(permitted_for_dr=0.0 * f.rated_kw)),
             "without a permit",
         ),
     ],

@@ -1,4 +1,4 @@
-"""Machines with jobs in the chain: every job is conserved, costs its profile, and is done in time."""
+"""Machines with jobs in the chain: each is conserved, draws its profile, and is done in time."""
 
 import pytest
 import torch
@@ -208,51 +208,61 @@ def test_who_loads_a_busy_machine_waits_and_has_all_the_time_from_then():
     assert seen[3][2] == pytest.approx(0.175)
 
 
+class Oracle:
+    """Watches one machine from outside: what came, and its power. No envelope, no state."""
+
+    def __init__(self, job_kwh, whole_s, dt_s):
+        self.job_kwh, self.whole_s, self.dt_s = job_kwh, whole_s, dt_s
+        self.loaded = None  # (at, given s)
+        self.behind, self.given_s = 0, 0
+        self.drawn_kwh, self.ran_s = 0.0, 0
+        self.done = self.late = self.hopeless = 0
+
+    def come(self, now, hours):
+        if self.loaded is None:
+            self.loaded = (now, round(hours * 3600))
+        else:
+            self.behind, self.given_s = self.behind + 1, round(hours * 3600)
+
+    def see(self, now, power_kw):
+        self.drawn_kwh += power_kw * self.dt_s / 3600
+        self.ran_s += self.dt_s * (power_kw > 0)
+        if self.loaded is None or self.drawn_kwh < self.job_kwh - 1e-7:
+            return
+        # What was left of the job when its last step began.
+        ended = now + self.whole_s - (self.ran_s - self.dt_s)
+        at, given_s = self.loaded
+        hopeless = given_s < self.whole_s
+        self.done, self.hopeless = self.done + 1, self.hopeless + hopeless
+        self.late += not hopeless and ended > at + given_s
+        self.drawn_kwh, self.ran_s = self.drawn_kwh - self.job_kwh, 0
+        self.loaded = (now + self.dt_s, self.given_s) if self.behind else None
+        self.behind = max(self.behind - 1, 0)
+
+
 @pytest.mark.parametrize("name", TYPES)
-@pytest.mark.parametrize("minutes", [1, 5, 15, 60])
+@pytest.mark.parametrize("minutes", [1, 5, 60])
 def test_an_oracle_that_sees_power_alone_finds_every_deadline_kept(name, minutes):
-    """It keeps its own queue of what came, and counts energy and steps: no envelope, no state."""
     homes, dt_h = 8, minutes / 60.0
-    queues = [[] for _ in range(homes)]  # (loaded at, given s) of those in and behind
-    given = [0.0] * homes
-    drawn, ran_s = [0.0] * homes, [0] * homes
-    counts = {"done": 0, "late": 0, "hopeless": 0}
+    oracles = []
 
     def each(number, due, moment, around, outcome, fleet):
-        dt_s = round(dt_h * 3600)
-        now = number * dt_s
-        whole = duration_s(fleet.params).tolist()
-        for home in range(homes):
-            hours = due[0, home].item()
+        if not oracles:
+            each_job = zip(fleet.params.drawn_kwh[:, -1], duration_s(fleet.params), strict=True)
+            oracles.extend(Oracle(kwh.item(), s.item(), 60 * minutes) for kwh, s in each_job)
+        for oracle, hours, power in zip(
+            oracles, due[0].tolist(), outcome.served.power_kw[0].tolist(), strict=True
+        ):
             if hours > 0:
-                given[home] = round(hours * 3600)
-                queues[home].append(now if not queues[home] else None)
-                if len(queues[home]) == 1:
-                    queues[home][0] = (now, given[home])
-            power_kw = outcome.served.power_kw[0, home].item()
-            drawn[home] += power_kw * dt_h
-            ran_s[home] += dt_s * (power_kw > 0)
-            job_kwh = fleet.params.drawn_kwh[home, -1].item()
-            if queues[home] and drawn[home] > job_kwh - 1e-7:
-                loaded, had = queues[home].pop(0)
-                drawn[home] -= job_kwh
-                counts["done"] += 1
-                # What was left of it when its last step began.
-                ended = now + whole[home] - (ran_s[home] - dt_s)
-                if had < whole[home]:
-                    counts["hopeless"] += 1
-                elif ended > loaded + had:
-                    counts["late"] += 1
-                ran_s[home] = 0
-                if queues[home]:
-                    queues[home][0] = (now + dt_s, given[home])
+                oracle.come(number * 60 * minutes, hours)
+            oracle.see(number * 60 * minutes, power)
 
-    _, sums, _, _ = live(name, "mixed", min(round(24 * 10 / dt_h), 3000), homes, dt_h, each)
-    assert counts["done"] == sums["finished"] > 10
-    assert counts["late"] == 0
+    _, sums, _, _ = live(name, "mixed", min(round(24 * 10 / dt_h), 2000), homes, dt_h, each)
+    assert sum(oracle.done for oracle in oracles) == sums["finished"] > 5
+    assert sum(oracle.late for oracle in oracles) == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     name=st.sampled_from(TYPES),
     seed=st.integers(0, 10**6),
@@ -268,7 +278,7 @@ def test_no_command_breaks_a_promise(name, seed, minutes, policy):
 @pytest.mark.parametrize("name", TYPES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_ten_million_steps_break_no_promise(name, dtype):
-    """Eight cases of 2,500 homes and 600 steps make 12 million, in half of them steps of a minute."""
+    """Eight cases of 2,500 homes and 600 steps make 12 million, half of them of a minute."""
     dt_h = 1 / 60 if dtype == torch.float32 else 1 / 12
     _, sums, _, _ = live(name, "mixed", 600, 2500, dt_h, dtype=dtype, seed=11)
     assert sums["broken"] == sums["interrupted"] == 0

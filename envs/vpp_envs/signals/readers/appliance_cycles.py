@@ -106,7 +106,8 @@ def _trace(name: str, raw: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _positive(power_kw: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(power_kw, nan=0.0).clip(min=0.0)
+    power: np.ndarray = np.nan_to_num(power_kw, nan=0.0).clip(min=0.0)
+    return power
 
 
 def _cut(

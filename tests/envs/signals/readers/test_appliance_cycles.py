@@ -59,7 +59,11 @@ def test_plugs_are_kept_apart_and_standby_is_no_cycle(tmp_path):
 
 def test_a_trace_of_tracebase_is_read(tmp_path):
     path = tmp_path / "dev.csv"
-    stamps = [f"15/05/2012 14:{minute:02d}:{second:02d};600;590" for minute in range(10) for second in range(0, 60, 5)]
+    stamps = [
+        f"15/05/2012 14:{minute:02d}:{second:02d};600;590"
+        for minute in range(10)
+        for second in range(0, 60, 5)
+    ]
     path.write_text("\n".join(stamps) + "\n")
     (cycle,) = read_cycles(path)
     np.testing.assert_allclose(cycle.block_kw, [0.6, 0.6], rtol=1e-12)
@@ -87,7 +91,9 @@ def test_measured_dryer_cycles_have_their_published_energy_and_length(shared_dat
 
     Peaks of means of 10 s lie below those of the original's fifths of a second (5.7 kW).
     """
-    cycles = {one.name: one for one in read_cycles(shared_data / "appliance/dryer_cycles_10s.csv.gz")}
+    cycles = {
+        one.name: one for one in read_cycles(shared_data / "appliance/dryer_cycles_10s.csv.gz")
+    }
     for name, kwh, minutes, peak_kw in (
         ("Dryer_low_heat_2", 1.6, 30, 5.45),
         ("Dryer_low_heat_3", 1.5, 39, 5.55),

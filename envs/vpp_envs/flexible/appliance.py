@@ -50,7 +50,9 @@ def moment_of(
 def flex(moment: ApplianceMoment, fleet: ApplianceFleet, dt_h: float) -> Flex:
     """What the machines tell dispatch; see `vpp_envs.flexible.flex`.
 
-    Fill counts the hours of slack, on the scale of the class's value curve.
+    Fill counts the hours of slack, on the scale of the class's value curve: that of
+    `dispatch.flexible_value.waiting_value`, or, for machines that may pause at any time, that of
+    `dispatch.pausing_value`.
 
     Args:
         moment: State and signals.
@@ -63,7 +65,10 @@ def flex(moment: ApplianceMoment, fleet: ApplianceFleet, dt_h: float) -> Flex:
     slack = slack_s(jobs, fleet.params)
     must = (held | (slack < seconds(dt_h))) & (jobs.loaded > 0)
     low_kw = torch.where(must, block_kw, torch.zeros_like(block_kw))
-    fill = (slack / (3600.0 * fleet.full_slack_h)).clamp(0.0, 1.0)
+    fill = slack / (3600.0 * fleet.full_slack_h)
+    # Who may pause at any time counts the share of the time left in which it need not run.
+    rest = slack / jobs.left_s.clamp(min=1.0)
+    fill = torch.where(fleet.params.pausable_from_s > 0, fill, rest).clamp(0.0, 1.0)
     fill = torch.where(held, torch.zeros_like(fill), fill)
     fill = torch.where(jobs.loaded > 0, fill, torch.ones_like(fill))
     return Flex(

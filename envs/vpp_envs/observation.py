@@ -20,6 +20,17 @@ MEDIAN_LEADS = (0, 1, 2, 3, 5, 7, 9, 11, 14, 17, 20, 24, 28, 32, 36, 41, 47)
 SPREAD_LEADS = (0, 1, 3, 7, 11, 17, 23, 35)
 CURVE_FILLS = (0.1, 0.5, 0.9)
 OBSERVATION_LIMIT = 10.0
+# What is seen of each cohort, in the order in which the functions below make it.
+BATTERY_FEATURES = (
+    *("rated_share", "low", "high", "fill_mean", "fill_std", "empty_share", "full_share"),
+)
+CAR_FEATURES = (
+    *("rated_share", "plugged_share", "low", "high", "due_within_2h", "due_2h_to_8h"),
+    *("due_after_8h", "laxity", "value_over_price"),
+)
+FLEXIBLE_FEATURES = (
+    *("rated_share", "low", "high", "alone", "fill_mean", "fill_std", "value_over_price"),
+)
 
 
 class Signals(NamedTuple):
@@ -247,36 +258,6 @@ def feature_names(
     names += [f"{c}/price_over_value_at_{fill:g}" for c in cohorts for fill in CURVE_FILLS]
     names += ["price/export"] if retail else []
     names += ["fleet/load", "fleet/solar"]
-    for cohort in cohorts:
-        names += [
-            f"{cohort}/rated_share",
-            f"{cohort}/low",
-            f"{cohort}/high",
-            f"{cohort}/fill_mean",
-            f"{cohort}/fill_std",
-            f"{cohort}/empty_share",
-            f"{cohort}/full_share",
-        ]
-    for car in cars:
-        names += [
-            f"{car}/rated_share",
-            f"{car}/plugged_share",
-            f"{car}/low",
-            f"{car}/high",
-            f"{car}/due_within_2h",
-            f"{car}/due_2h_to_8h",
-            f"{car}/due_after_8h",
-            f"{car}/laxity",
-            f"{car}/value_over_price",
-        ]
-    for name in flexible:
-        names += [
-            f"{name}/rated_share",
-            f"{name}/low",
-            f"{name}/high",
-            f"{name}/alone",
-            f"{name}/fill_mean",
-            f"{name}/fill_std",
-            f"{name}/value_over_price",
-        ]
+    kinds = ((cohorts, BATTERY_FEATURES), (cars, CAR_FEATURES), (flexible, FLEXIBLE_FEATURES))
+    names += [f"{name}/{what}" for some, features in kinds for name in some for what in features]
     return tuple(names)

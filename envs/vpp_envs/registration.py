@@ -6,6 +6,7 @@ ENVIRONMENTS: dict[str, str] = {
     "vpp/NemArbitrage-v0": "nem_arbitrage",
     "vpp/EvHomes-v0": "ev_homes",
     "vpp/SolarHomes-v0": "solar_homes",
+    "vpp/Suburb-v0": "suburb",
 }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vpp_envs.dispatch.modes import action_names
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, Cohort, cohort_names
 from vpp_envs.fleet.fleet import Fleet, commanded
@@ -90,6 +91,13 @@ SCENARIOS: dict[str, ScenarioSpec] = {
         episode_days=7,
         tariff="example",
     ),
+    "suburb": ScenarioSpec(
+        name="suburb",
+        fleet=FleetSpec(
+            homes=64, battery_share=0.5, ev_share=0.4, water_heater_share=0.5, hvac_share=0.8
+        ),
+        market=MarketSpec(train_days=60, validation_days=28, test_days=28),
+    ),
 }
 
 
@@ -166,6 +174,16 @@ class Scenario:
     def flexible_names(self) -> dict[str, tuple[str, ...]]:
         """Names of the classes of each kind of flexible device present, in order."""
         return class_names(self.classes)
+
+    def action_names(self, dispatch: str, homes: int) -> tuple[str, ...]:
+        """Names of an action's components in order.
+
+        Args:
+            dispatch: Name of the dispatch mode.
+            homes: Number of homes, which only `per_device` asks.
+        """
+        classes = self.cohort_names, homes, self.car_names, self.flexible_names
+        return action_names(dispatch, *classes)
 
     def fitting_days(self) -> int:
         """Length of a window that suits the split: ten days, or a quarter of a short split."""

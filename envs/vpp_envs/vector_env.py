@@ -9,7 +9,6 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from vpp_envs.dispatch.modes import action_names
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import Fleet, rated_kw
 from vpp_envs.fleet.mix import draw_homes, homes_at
@@ -144,13 +143,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _declare_spaces(self, homes: int) -> None:
         """Name and bound what is commanded and what is seen."""
-        self.action_names = action_names(
-            self.dispatch,
-            self.scenario.cohort_names,
-            homes,
-            self.scenario.car_names,
-            self.scenario.flexible_names,
-        )
+        self.action_names = self.scenario.action_names(self.dispatch, homes)
         self.observation_names = self.scenario.feature_names
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (len(self.action_names),), np.float32)
         self.single_observation_space = gym.spaces.Box(

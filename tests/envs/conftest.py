@@ -35,6 +35,14 @@ def car_spec(small_spec: ScenarioSpec) -> ScenarioSpec:
 
 
 @pytest.fixture(scope="session")
+def suburb_spec(car_spec: ScenarioSpec) -> ScenarioSpec:
+    """The same homes, most with a water heater, and with heating and cooling."""
+    more = {"water_heater_share": 0.8, "heat_pump_water_share": 0.5, "hvac_share": 0.8}
+    fleet = replace(car_spec.fleet, heat_pump_share=0.5, thermostat_share=0.9, **more)
+    return replace(car_spec, fleet=fleet)
+
+
+@pytest.fixture(scope="session")
 def tariff_spec(car_spec: ScenarioSpec) -> ScenarioSpec:
     """The same homes, all with sun, behind the tariff of the example."""
     return replace(car_spec, fleet=replace(car_spec.fleet, solar_share=1.0), tariff="example")

@@ -24,41 +24,46 @@ def day_spec(small_spec):
     return replace(small_spec, episode_days=1)
 
 
-@pytest.fixture(scope="module", params=["batteries", "cars"])
-def whole_spec(request, day_spec, car_spec):
+@pytest.fixture(scope="module", params=["batteries", "cars", "suburb"])
+def whole_spec(request, day_spec, car_spec, suburb_spec):
     """What must hold whatever the homes have, while all rows have all of them."""
-    return day_spec if request.param == "batteries" else replace(car_spec, episode_days=1)
+    specs = {"batteries": day_spec, "cars": car_spec, "suburb": suburb_spec}
+    return replace(specs[request.param], episode_days=1)
 
 
-@pytest.fixture(scope="module", params=["batteries", "cars", "mixed"])
-def any_spec(request, day_spec, car_spec):
+@pytest.fixture(scope="module", params=["batteries", "cars", "suburb", "mixed"])
+def any_spec(request, day_spec, car_spec, suburb_spec):
     """What must hold whatever the homes have, and where every episode has others."""
-    if request.param == "cars":
-        return replace(car_spec, episode_days=1)
+    if request.param in ("cars", "suburb"):
+        spec = car_spec if request.param == "cars" else suburb_spec
+        return replace(spec, episode_days=1)
     mix = FleetMix(homes=5) if request.param == "mixed" else FleetMix()
     return replace(day_spec, fleet_mix=mix)
 
 
 def held(env):
-    """What batteries and cars hold, (B, N) or (B, 4 N)."""
-    return (
-        env.energy_kwh if env.state.ev is None else torch.cat([env.energy_kwh, *env.state.ev], -1)
-    )
+    """All that the devices of a row hold, side by side, (B, M N)."""
+    return torch.cat(columns_of(env.state), -1)
+
+
+def columns_of(tree):
+    """All columns of a state, in order."""
+    if tree is None:
+        return []
+    if isinstance(tree, torch.Tensor):
+        return [tree]
+    return [column for part in tree for column in columns_of(part)]
 
 
 def homes_of(tree, pick):
     """Some homes of a moment, of set-points or of None; what all homes share stays."""
-    moment = {"energy_kwh", "load_kw", "solar_available_kw"}
+    shared = {"price_per_kwh", "export_per_kwh", "curve", "rest_h"}
     if tree is None or isinstance(tree, torch.Tensor):
-        return None if tree is None else tree[:, pick]
-    fields = tree._asdict()
-    if moment <= fields.keys():
-        fields |= {name: fields[name][:, pick] for name in moment}
-        return type(tree)(**{**fields, "ev": homes_of(fields["ev"], pick)})
-    if "rest_h" in fields:
-        parts = {name: homes_of(fields[name], pick) for name in ("state", "session")}
-        return type(tree)(**{**fields, **parts})
-    return type(tree)(*(homes_of(part, pick) for part in tree))
+        return None if tree is None else tree[..., pick]
+    if isinstance(tree, list):
+        return [homes_of(part, pick) for part in tree]
+    parts = tree._asdict().items()
+    return type(tree)(**{n: part if n in shared else homes_of(part, pick) for n, part in parts})
 
 
 def random_set_points(env, generator=None):
@@ -68,7 +73,11 @@ def random_set_points(env, generator=None):
         shape = env.energy_kwh.shape
         return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
 
-    return SetPoints(draw(-10, 10), draw(0, 5), None if env.state.ev is None else draw(-12, 12))
+    flexible = None
+    if env.moment.flexes is not None:
+        flexible = [draw(-2, 8) for _ in env.moment.flexes]
+    cars = None if env.state.ev is None else draw(-12, 12)
+    return SetPoints(draw(-10, 10), draw(0, 5), cars, flexible)
 
 
 def actions(env, tick, rows):
@@ -111,7 +120,7 @@ def test_equal_set_points_give_bitwise_equal_states_whatever_the_batch(any_spec)
     for _ in range(100):
         asked = random_set_points(batch, generator)
         batch.step_set_points(asked)
-        single.step_set_points(SetPoints(*(None if part is None else part[2:3] for part in asked)))
+        single.step_set_points(map_columns(asked, lambda part: part[2:3]))
         assert torch.equal(held(batch)[2:3], held(single))
 
 
@@ -124,7 +133,7 @@ def test_permuted_and_sharded_homes_are_the_same_homes(whole_spec):
     def served(pick):
         fleet = map_columns(env.fleet, lambda column: column[pick])
         state, totals = serve(homes_of(asked, pick), homes_of(env.moment, pick), fleet, 1 / 12)
-        return torch.stack([state.energy_kwh, *(state.ev or ())]), totals
+        return torch.stack(columns_of(state)), totals
 
     whole, totals = served(torch.arange(8))
     mixed, mixed_totals = served(order)
@@ -307,7 +316,8 @@ def test_a_shard_of_the_fleet_is_its_part_of_the_whole(whole_spec):
     """Homes are named, not numbered: a machine may play the homes from 4 on alone."""
 
     def shard(first, homes):
-        fleet = replace(whole_spec.fleet, first_home=first, homes=homes, duration_h=2.0)
+        alike = {"duration_h": 2.0, "hvac_share": 0.0, "heat_pump_water_share": 0.0}
+        fleet = replace(whole_spec.fleet, first_home=first, homes=homes, **alike)
         return FleetVectorEnv(replace(whole_spec, fleet=fleet), 2, dtype="float64")
 
     whole, parts = shard(0, 8), (shard(0, 4), shard(4, 4))

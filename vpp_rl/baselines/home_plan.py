@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from vpp_envs.devices.ev import EvParams, floor_kwh
+from vpp_envs.errors import InputError
 from vpp_envs.fleet.agreement import EvAgreement
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.scenario import Scenario, ScenarioSpec
@@ -17,7 +18,17 @@ from vpp_rl.rollout import Windows, inventory_value_per_kwh, window_env
 
 
 def is_exact(scenario: Scenario) -> bool:
-    """Whether `plan.plan_windows` knows all that the homes have: batteries, and one price."""
+    """Whether `plan.plan_windows` knows all that the homes have: batteries, and one price.
+
+    Raises:
+        InputError: Homes have devices that no bound here knows.
+    """
+    if scenario.fleet.flexible is not None:
+        raise InputError(
+            f"scenario {scenario.spec.name} has water heaters or thermostats, for which no bound "
+            "is known here yet, so that it cannot be trained or evaluated by vpp; step the "
+            "environment yourself, or set fleet.water_heater_share=0 fleet.hvac_share=0."
+        )
     return scenario.cars is None and scenario.export_per_kwh is None
 
 

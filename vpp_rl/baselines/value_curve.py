@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from vpp_envs.dispatch.modes import action_names
 from vpp_envs.dispatch.value_curve import value_curve
 from vpp_envs.errors import InputError
 from vpp_envs.scenario import Scenario
@@ -120,14 +119,6 @@ class NonAnticipativeOptimum:
 def _unbent(scene: Scene, curve: Tensor) -> SetPoints:
     """Dispatch by curves as they are."""
     moment = scene.moment._replace(curve=curve)
-    actions = len(
-        action_names(
-            "value_curve",
-            scene.scenario.cohort_names,
-            0,
-            scene.scenario.car_names,
-            scene.scenario.flexible_names,
-        )
-    )
+    actions = len(scene.scenario.action_names("value_curve", 0))
     zero = torch.zeros(curve.shape[0], actions, dtype=curve.dtype)
     return value_curve(zero, moment, scene.fleet, scene.scenario.dt_h)

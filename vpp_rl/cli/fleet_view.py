@@ -8,11 +8,13 @@ from torch import Tensor
 
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, cohort_names
 from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.flexible.kinds import present
 from vpp_rl.cli.console import number_table
 
 _BINS = 8
 _BAR = 32  # letters of the longest
 _UNMANAGED = "not managed"
+_KINDS = {"water_heater": "water heater", "hvac": "heating and cooling"}
 
 
 def fleet_view(fleet: Fleet, name: str) -> Iterator[Table | str]:
@@ -41,9 +43,25 @@ def fleet_view(fleet: Fleet, name: str) -> Iterator[Table | str]:
         yield histogram("Solar AC rating, kW", fleet.solar_kw[fleet.solar_kw > 0])
     if fleet.ev is not None and (fleet.ev.params.charge_kw > 0).any():
         yield from _cars(fleet.ev)
+    yield from _flexible(fleet)
     yield histogram("Mean base load, kW", fleet.load_mean_kw)
     yield histogram("Import limit, kW", fleet.agreement.import_limit_kw)
     yield histogram("Export limit, kW", fleet.agreement.export_limit_kw)
+
+
+def _flexible(fleet: Fleet) -> Iterator[str]:
+    if fleet.flexible is None:
+        return
+    tanks, houses = fleet.flexible.water_heater, fleet.flexible.hvac
+    if tanks is not None and (tanks.rated_kw > 0).any():
+        has = tanks.rated_kw > 0
+        yield histogram("Hot water tank, L", tanks.params.volume_l[has])
+        yield histogram("Hot water set-point, C", tanks.agreement.set_c[has])
+    if houses is not None and (houses.rated_kw > 0).any():
+        has = houses.rated_kw > 0
+        yield histogram("Heating and cooling, kW", houses.rated_kw[has])
+        yield histogram("House to outdoors, W/K", 1000.0 * houses.house.ua_kw_per_k[has])
+        yield histogram("Cooling set-point, C", houses.agreement.cool_set_c[has])
 
 
 def _cars(ev: EvFleet) -> Iterator[str]:
@@ -73,6 +91,9 @@ def _totals(fleet: Fleet, name: str) -> Table:
         ev = fleet.ev.params
         row("car, charging", ev.charge_kw > 0, ev.charge_kw, ev.capacity_kwh)
         row("  that discharges", ev.discharge_kw > 0, ev.discharge_kw, ev.capacity_kwh)
+    for kind in present(fleet.flexible):
+        kw = getattr(fleet.flexible, kind).rated_kw
+        row(_KINDS.get(kind, kind), kw > 0, kw, None)
     row("base load, mean", fleet.load_mean_kw > 0, fleet.load_mean_kw, None)
     return table
 

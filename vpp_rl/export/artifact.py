@@ -46,7 +46,7 @@ def controller_of(folder: Path) -> tuple[Controller, PolicyFacts]:
 
     Raises:
         InputError: The run is damaged, its dispatch mode fits one fleet only, or its homes stand
-            behind a tariff.
+            behind a tariff or have devices that controllers do not know yet.
     """
     network, facts = load_policy(folder)
     # What names the second price: runs whose configuration is gone tell it too.
@@ -55,6 +55,12 @@ def controller_of(folder: Path) -> tuple[Controller, PolicyFacts]:
             f"{folder}: scenario '{facts.scenario}' has a tariff, and exported controllers do not "
             "know the second price that it pays for export yet; expected a run on a wholesale "
             "market: train with scenario.tariff=null to export."
+        )
+    if any(name.endswith("/alone") for name in facts.observation_names):
+        raise InputError(
+            f"{folder}: scenario '{facts.scenario}' has water heaters or thermostats, and exported "
+            "controllers do not read their telemetry yet; expected a run with batteries and cars "
+            "alone: train with fleet.water_heater_share=0 fleet.hvac_share=0 to export."
         )
     return (
         Controller(

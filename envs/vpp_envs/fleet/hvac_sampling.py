@@ -34,6 +34,7 @@ _GLASS_SHARE, _DOORS_FT2, _CEILING_FT, _ASPECT = 0.15, 4 * 19.5, 8.0, 1.5
 _WINDOW_GAIN = 0.67 * 0.6  # heat gain coefficient of glass, and what screens and dirt leave
 # Windows stand upright and face all ways: of the sun on the horizontal they get less (assumed).
 _UPRIGHT = 0.4
+_REST_H = 5.0 / 60.0  # of a compressor
 _BTU_H_PER_FT2_SUN = 195.0  # in the rule of sizing
 
 
@@ -137,30 +138,14 @@ def sample_hvac(
         0.3 * one,
         (~pump).double(),
     )
-    cool_set = (24.4 + 1.2 * bell(Purpose.FLEET_HVAC_COOL_SET)).clamp(22.5, 27.5)
-    heat_set = (20.3 + 1.2 * bell(Purpose.FLEET_HVAC_HEAT_SET)).clamp(17.0, 21.5)
-    heat_set = torch.minimum(heat_set, cool_set - 3.0)  # nobody heats and cools on one day
-    managed = draw(Purpose.FLEET_HVAC_MANAGED) < managed_share
-    prepare, margin, rest = 1.5 * one, 0.2 * one, one * 5.0 / 60.0
-    # Two kelvin of setback, and as much more as a strong machine needs to be promised at all.
-    inward = torch.minimum(prepare, 0.5 * (cool_set - heat_set))
-    setback = drift_while_resting_k(cooling, house, rest) + 2.0 * margin + 0.3 - inward
-    agreement = HvacAgreement(
-        cool_set,
-        heat_set,
-        setback.clamp(min=2.0),
-        prepare,
-        2.5 * one,
-        margin,
-        managed.double(),
-    )
+    agreement = _agreement(seed, home, cooling, house, managed_share)
     fleet = HvacFleet(
         house,
         params,
         _rated_kw(params, design_summer_c, design_winter_c),
         aperture * 0.0929 * _UPRIGHT,
         0.5 * _inside_btu_h(area) * _KW_PER_BTU_H,
-        rest,
+        one * _REST_H,
         one * 3.0 / 60.0,
         one,
         agreement,
@@ -169,6 +154,27 @@ def sample_hvac(
     )
     check_hvac(fleet, "hvac of a sampled home")
     return without_absent(fleet, present)
+
+
+def _agreement(
+    seed: int, home: Tensor, cooling_kw: Tensor, house: HouseParams, managed_share: float
+) -> HvacAgreement:
+    """Sample what the owners agreed to, (N,)."""
+
+    def bell(purpose: int) -> Tensor:
+        return normal(seed, 0, home, 0, purpose)
+
+    one = torch.ones_like(cooling_kw)
+    cool_set = (24.4 + 1.2 * bell(Purpose.FLEET_HVAC_COOL_SET)).clamp(22.5, 27.5)
+    heat_set = (20.3 + 1.2 * bell(Purpose.FLEET_HVAC_HEAT_SET)).clamp(17.0, 21.5)
+    heat_set = torch.minimum(heat_set, cool_set - 3.0)  # nobody heats and cools on one day
+    prepare, margin = 1.5 * one, 0.2 * one
+    # Two kelvin of setback, and as much more as a strong machine needs to be promised at all.
+    inward = torch.minimum(prepare, 0.5 * (cool_set - heat_set))
+    drift = drift_while_resting_k(cooling_kw, house, one * _REST_H)
+    setback = (drift + 2.0 * margin + 0.3 - inward).clamp(min=2.0)
+    managed = uniform(seed, 0, home, 0, Purpose.FLEET_HVAC_MANAGED) < managed_share
+    return HvacAgreement(cool_set, heat_set, setback, prepare, 2.5 * one, margin, managed.double())
 
 
 def _rated_kw(params: HvacParams, summer_c: float, winter_c: float) -> Tensor:

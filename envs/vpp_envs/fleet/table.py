@@ -192,8 +192,14 @@ def write_fleet(fleet: Fleet, path: str | Path, names: Sequence[str] | None = No
         names: Of the homes; by default their ids.
 
     Raises:
-        InputError: The name ends otherwise, or the file cannot be written.
+        InputError: The name ends otherwise, the file cannot be written, or the fleet has devices
+            that a table does not know.
     """
+    if fleet.flexible is not None:
+        raise InputError(
+            f"{path}: tables hold no water heaters and thermostats yet; sample the fleet without "
+            "them: fleet.water_heater_share=0 fleet.hvac_share=0."
+        )
     homes = [str(home) for home in fleet.home_id.tolist()] if names is None else list(names)
     parts = []  # place in the table, home, kind, values by column
     for rank, (kind, (present, columns)) in enumerate(_parts(fleet).items()):

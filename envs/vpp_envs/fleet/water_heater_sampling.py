@@ -10,6 +10,8 @@ from vpp_envs.random import Purpose, normal, uniform
 
 HOT_WATER_ARCHETYPES = 64
 _LITRES = 3.7854
+_BTU_PER_GAL_F = 8.2938 * 1.0007  # heat of water
+_W_PER_K = 0.527527  # of a Btu an hour and degree Fahrenheit
 # Rated gallons and their share (an assumption); an electric tank holds 0.9 of its rating (OCHRE).
 _SIZES = ((40.0, 0.25), (50.0, 0.50), (65.0, 0.10), (80.0, 0.15))
 # Hot water of homes with one to five bedrooms over that with three, and their share (assumed).
@@ -45,9 +47,7 @@ def sample_water_heaters(
     gallons = pick(_SIZES, Purpose.FLEET_WATER_SIZE)
     pump = present & (draw(Purpose.FLEET_WATER_PUMP) < pump_share)
     loss = 1.15e-3 * torch.exp(0.20 * normal(seed, 0, home, 0, Purpose.FLEET_WATER_UA))
-    limits = torch.tensor([row[0] for row in _PUMP_UA[:-1]], dtype=torch.float64)
-    pump_loss = torch.tensor([row[1] for row in _PUMP_UA], dtype=torch.float64)
-    ua = torch.where(pump, pump_loss[torch.bucketize(gallons, limits)], loss)
+    ua = torch.where(pump, _ua_with_pump(gallons), loss)
     zero, one = torch.zeros_like(gallons), torch.ones_like(gallons)
 
     def of_tanks(value: Tensor, absent: Tensor) -> Tensor:
@@ -61,17 +61,18 @@ def sample_water_heaters(
         of_tanks(4.5 * one, zero),
     )
     use = pick(_USES, Purpose.FLEET_WATER_USE)
-    setting = 51.7 + 1.5 * normal(seed, 0, home, 0, Purpose.FLEET_WATER_SETTING)
-    setting = setting.clamp(49.0, 56.0)
-    mixing = draw(Purpose.FLEET_WATER_MIXING) < 0.5
+    score = normal(seed, 0, home, 0, Purpose.FLEET_WATER_SETTING)
+    setting = (51.7 + 1.5 * score).clamp(49.0, 56.0)
+    most = torch.where(draw(Purpose.FLEET_WATER_MIXING) < 0.5, 60.0 * one, setting)
     managed = present & (draw(Purpose.FLEET_WATER_MANAGED) < managed_share)
     agreement = WaterHeaterAgreement(
         43.0 * one,
-        torch.where(mixing, 60.0 * one, setting),
+        most,
         setting,
         torch.where(pump, 8.17 * one, 5.56 * one).minimum(setting - 44.5),
         0.8 * use,
         managed.double(),
+        most,
     )
     fleet = WaterHeaterFleet(
         params,
@@ -83,6 +84,31 @@ def sample_water_heaters(
     )
     check_water_heaters(fleet, "water heater of a sampled home")
     return fleet
+
+
+def _ua_with_pump(gallons: Tensor) -> Tensor:
+    """UA of tanks with a heat pump by their rated gallons, (N,). [kW/K]"""
+    limits = torch.tensor([row[0] for row in _PUMP_UA[:-1]], dtype=torch.float64)
+    loss = torch.tensor([row[1] for row in _PUMP_UA], dtype=torch.float64)
+    return loss[torch.bucketize(gallons, limits)]
+
+
+def ua_from_uef(uniform_energy_factor: float, drawn_gal: float = 55.0) -> float:
+    """UA of a resistance tank by its rating since 2017, as OCHRE derives it. [W/K]
+
+    Args:
+        uniform_energy_factor: Of the label.
+        drawn_gal: In the test: 10, 38, 55 or 84 by first-hour rating. [gal]
+    """
+    heat_btu = drawn_gal * _BTU_PER_GAL_F * 67.0
+    hours_f = 24.0 * 57.5 * (0.8 + 0.2 * (58.0 - 67.5) / 57.5)
+    return heat_btu * (1.0 / uniform_energy_factor - 1.0) / hours_f * _W_PER_K
+
+
+def ua_from_ef(energy_factor: float) -> float:
+    """UA of a resistance tank by its rating until 2017, as OCHRE derives it. [W/K]"""
+    heat_btu = 64.3 * _BTU_PER_GAL_F * 77.0
+    return heat_btu * (1.0 / energy_factor - 1.0) / ((135.0 - 67.5) * 24.0) * _W_PER_K
 
 
 def check_water_heaters(fleet: WaterHeaterFleet, where: str) -> None:

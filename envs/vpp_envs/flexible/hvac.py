@@ -198,7 +198,14 @@ def _course(now: Temperatures, moment: HvacMoment, fleet: HvacFleet, dt_h: float
     cools = free.air_c >= 0.5 * (agreed.heat_set_c + agreed.cool_set_c)
     able = machine_range(moment.outdoor_c, fleet.params)
     rise = air_rise_k_per_kw(fleet.house, over)
-    return _Course(now, free, rest, moment.outdoor_c, cools, able, most_kw(cools, able), rise)
+    most = most_kw(cools, able)
+    if dt_h < 5.0 / 60.0 - 1e-9:
+        # On means the pump alone, wherever it can keep the promise by itself.
+        coldest_c, _ = band_c(moment, fleet)
+        needed_kw = (coldest_c + agreed.margin_k - free.air_c) / rise
+        enough = (able.pump_kw > 0) & (able.pump_kw * able.heat_per_kw >= needed_kw)
+        most = torch.where(~cools & enough, able.pump_kw, most)
+    return _Course(now, free, rest, moment.outdoor_c, cools, able, most, rise)
 
 
 def _needed_kw(course: _Course, target_c: Tensor) -> Tensor:

@@ -2,7 +2,12 @@
 
 The tank may be anywhere between the least that was promised, with a margin for one large draw
 that the heater cannot make up at once, and the most that it may hold. Once a week it must have
-been at 60 C for the sake of Legionella: a task with a deadline, forced when no time is left.
+been at 60 C for the sake of Legionella, or at the most it may be where that is less: a task with
+a deadline, forced when no time is left.
+
+One node has no cold layer below a hot one: all of it cools with every draw. It so counts about ten
+times as much cold water as a tank of two layers under the same power and draws, and its promise
+is kept with room to spare.
 """
 
 import torch
@@ -11,14 +16,17 @@ from torch import Tensor
 from vpp_envs.devices.water_heater import (
     Draw,
     Flow,
-    after_c,
+    Heater,
     flow,
     heat_for_kw,
     heat_kw,
+    heat_within_kw,
+    heater_now,
     kwh_per_k,
-    mean_c,
+    most_kw,
+    passage,
     power_for_kw,
-    pump_cop,
+    taken,
 )
 from vpp_envs.fleet.pick import column_of_each
 from vpp_envs.flexible.flex import Flex, Served, into_flex, read_curve
@@ -51,23 +59,21 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
         dt_h: Length of the step. [h]
     """
     s, tank, agreed = moment.state, fleet.params, fleet.agreement
-    ahead = flow(s.temp_c, moment.draw, tank, dt_h)
-    cop = pump_cop(s.temp_c, moment.draw, tank)
+    ahead = flow(moment.draw, tank, dt_h)
+    heater = heater_now(s.temp_c, moment.draw, tank)
     floor_c = floor_of_c(moment, fleet, dt_h)
-    due = is_due(s.temp_c, s.cool_h, cop, fleet)
-    hot_c = torch.full_like(floor_c, 60.0)
-    low_c = torch.where(due, hot_c, floor_c)
-    high_c = torch.where(due, torch.maximum(hot_c, agreed.most_c), agreed.most_c)
-    low_kw = power_for_kw(heat_for_kw(s.temp_c, low_c, ahead, dt_h), cop, tank)
-    high_kw = power_for_kw(heat_for_kw(s.temp_c, high_c, ahead, dt_h), cop, tank)
+    like = torch.zeros_like(floor_c)
+    top_c = agreed.most_c - _still_comes_k(heater, s.ran_h, fleet, dt_h)
+    high_kw = power_for_kw(heat_within_kw(s.temp_c, top_c, ahead, dt_h), heater)
+    low_kw = power_for_kw(heat_for_kw(s.temp_c, floor_c, ahead, dt_h), heater)
+    due = is_due(s.temp_c, s.cool_h, heater, fleet)
+    hot_kw = power_for_kw(heat_within_kw(s.temp_c, agreed.hot_c + like, ahead, dt_h), heater)
+    low_kw = torch.where(due, torch.maximum(hot_kw, low_kw), low_kw)
     high_kw = torch.maximum(high_kw, low_kw)
-    alone_kw, _ = _thermostat(s.temp_c, s.heating, ahead, cop, fleet, dt_h)
+    alone_kw, _ = _thermostat(s.temp_c, s.heating, ahead, heater, fleet, dt_h)
     least_kw = torch.zeros_like(low_kw)
     if dt_h < 5.0 / 60.0 - 1e-9:
-        # On for all of the step or off; close to the top it may overshoot by one step's heat.
-        least_kw = torch.where(tank.pump_kw > 0, tank.pump_kw, tank.element_kw) + least_kw
-        low_kw = torch.where(low_kw > 0, torch.maximum(low_kw, least_kw), low_kw)
-        high_kw = torch.where(high_kw >= least_kw, high_kw, low_kw)
+        low_kw, high_kw, least_kw = _on_or_off(low_kw, high_kw, heater, s.ran_h)
     alone_kw = torch.minimum(torch.maximum(alone_kw, low_kw), high_kw)
     fill = ((s.temp_c - floor_c) / (agreed.most_c - floor_c).clamp(min=1.0)).clamp(0.0, 1.0)
     managed = fleet.cohort >= 0
@@ -97,41 +103,38 @@ def step(
         dt_h: Length of the step. [h]
     """
     s, tank = moment.state, fleet.params
-    ahead = flow(s.temp_c, moment.draw, tank, dt_h)
-    cop = pump_cop(s.temp_c, moment.draw, tank)
+    ahead = flow(moment.draw, tank, dt_h)
+    heater = heater_now(s.temp_c, moment.draw, tank)
     power_kw = into_flex(asked_kw, around)
-    heat = heat_kw(power_kw, cop, tank)
-    temp_c = after_c(s.temp_c, heat, ahead, dt_h)
-    middle_c = mean_c(s.temp_c, heat, ahead, dt_h)
-    twin_ahead = flow(s.alone_temp_c, moment.draw, tank, dt_h)
-    twin_cop = pump_cop(s.alone_temp_c, moment.draw, tank)
-    twin_kw, twin_heating = _thermostat(
-        s.alone_temp_c, s.alone_heating, twin_ahead, twin_cop, fleet, dt_h
-    )
-    hot = temp_c >= 60.0 - 1e-3
+    heat = heat_kw(power_kw, heater)
+    passed = passage(s.temp_c, heat, ahead, dt_h)
+    gone = taken(passed, moment.draw, tank, dt_h)
+    temp_c = passed.temp_c
+    twin = heater_now(s.alone_temp_c, moment.draw, tank)
+    twin_kw, twin_heating = _thermostat(s.alone_temp_c, s.alone_heating, ahead, twin, fleet, dt_h)
+    hot = temp_c >= fleet.agreement.hot_c - 1e-3
     cool_h = torch.where(hot, torch.zeros_like(temp_c), s.cool_h + dt_h)
     state = WaterHeaterState(
         temp_c,
         _relay(temp_c, s.heating, fleet),
         cool_h,
-        after_c(s.alone_temp_c, heat_kw(twin_kw, twin_cop, tank), twin_ahead, dt_h),
+        passage(s.alone_temp_c, heat_kw(twin_kw, twin), ahead, dt_h).temp_c,
         twin_heating,
+        _ran_h(power_kw, heater, s.ran_h, dt_h),
     )
-    cold_k = (40.6 - middle_c).clamp(min=0.0)
     exists = (fleet.rated_kw > 0).to(temp_c.dtype)
     below_k_h = exists * (fleet.agreement.least_c - temp_c).clamp(min=0.0) * dt_h
-    delivered_kwh = ahead.drawn_l * 1.16194e-3 * (middle_c - moment.draw.mains_c)
-    large = (delivered_kwh > fleet.agreement.draw_kwh).to(temp_c.dtype)
+    large = (gone.delivered_kwh > fleet.agreement.draw_kwh).to(temp_c.dtype)
     none = torch.zeros_like(power_kw)
     week_h = 7.0 * 24.0
     return WaterHeaterOutcome(
         state,
-        Served(power_kw, twin_kw, none, none, _broken(power_kw, temp_c, moment, fleet, dt_h)),
+        Served(power_kw, twin_kw, none, none, _broken(power_kw, temp_c, heater, s, fleet, dt_h)),
         heat * dt_h,
-        tank.ua_kw_per_k * (middle_c - moment.draw.ambient_c) * dt_h,
-        delivered_kwh,
-        exists * moment.draw.mixed_l * 1.16194e-3 * cold_k,
-        exists * moment.draw.mixed_l * (cold_k > 0).to(temp_c.dtype),
+        gone.lost_kwh,
+        gone.delivered_kwh,
+        exists * gone.cold_kwh,
+        exists * gone.cold_l,
         below_k_h * (1.0 - large),
         below_k_h * large,
         exists * (cool_h - week_h).clamp(0.0, dt_h),
@@ -153,13 +156,14 @@ def first_state(
     temp_c = agreed.set_c - (1.0 - share) * agreed.deadband_k
     zero = torch.zeros_like(temp_c)
     # Six days at most, so that nobody begins with a deadline that cannot be met.
-    return WaterHeaterState(temp_c, zero, share * 6.0 * 24.0, temp_c, zero)
+    return WaterHeaterState(temp_c, zero, share * 6.0 * 24.0, temp_c, zero, zero)
 
 
 def floor_of_c(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Tensor:
     """Least temperature at a step's end from which the promise survives a large draw, (..., N).
 
-    A draw that the heater makes up while it flows needs no margin.
+    A draw that the heater makes up while it flows, five minutes or the step, needs no margin. What
+    a compressor that starts here will add before it may stop stays below the most.
 
     Args:
         moment: State and signals.
@@ -167,27 +171,65 @@ def floor_of_c(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) 
         dt_h: Length of the step. [h]
     """
     tank, agreed = fleet.params, fleet.agreement
-    cop = pump_cop(moment.state.temp_c, moment.draw, tank)
-    flat_out_kw = heat_kw(fleet.rated_kw + torch.zeros_like(cop), cop, tank)
-    missing_kwh = (agreed.draw_kwh - flat_out_kw * dt_h).clamp(min=0.0)
-    return torch.minimum(agreed.least_c + missing_kwh / kwh_per_k(tank), agreed.most_c - 0.5)
+    heater = heater_now(moment.state.temp_c, moment.draw, tank)
+    flat_out_kw = heat_kw(most_kw(heater), heater)
+    missing_kwh = (agreed.draw_kwh - flat_out_kw * max(dt_h, 5.0 / 60.0)).clamp(min=0.0)
+    starts_c = _still_comes_k(heater, torch.zeros_like(missing_kwh), fleet, dt_h)
+    ceiling_c = torch.maximum(agreed.most_c - 0.5 - starts_c, agreed.least_c + 0.0 * starts_c)
+    return torch.minimum(agreed.least_c + missing_kwh / kwh_per_k(tank), ceiling_c)
 
 
-def is_due(temp_c: Tensor, cool_h: Tensor, cop: Tensor, fleet: WaterHeaterFleet) -> Tensor:
+def is_due(temp_c: Tensor, cool_h: Tensor, heater: Heater, fleet: WaterHeaterFleet) -> Tensor:
     """Whether the weekly heat against Legionella can wait no longer, (..., N) bool.
 
     It is begun an hour and two heating times before the week is over: people may draw meanwhile.
 
     Args:
         temp_c: Of the tank, (..., N). [C]
-        cool_h: Since it was last at 60 C, (..., N). [h]
-        cop: Of the heat pump now.
+        cool_h: Since it was last hot enough, (..., N). [h]
+        heater: What it can do now.
         fleet: Constants, (N,).
     """
-    flat_out_kw = heat_kw(fleet.rated_kw + torch.zeros_like(cop), cop, fleet.params)
-    needed_kwh = (60.0 - temp_c).clamp(min=0.0) * kwh_per_k(fleet.params)
+    flat_out_kw = heat_kw(most_kw(heater), heater)
+    needed_kwh = (fleet.agreement.hot_c - temp_c).clamp(min=0.0) * kwh_per_k(fleet.params)
     heating_h = needed_kwh / flat_out_kw.clamp(min=0.1)
     return (cool_h + 2.0 * heating_h + 1.0 >= 7.0 * 24.0) & (fleet.rated_kw > 0)
+
+
+def _on_or_off(
+    low_kw: Tensor, high_kw: Tensor, heater: Heater, ran_h: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Edges of a heater that is on for all of the step or off, and its least power. [kW]
+
+    A compressor that has started runs for ten minutes (OCHRE).
+    """
+    pump = heater.pump_kw > 0
+    least_kw = torch.where(pump, heater.pump_kw, heater.element_kw)
+    stays = pump & (ran_h > 0) & (ran_h < 10.0 / 60.0 - 1e-6)
+    must = (low_kw > 0) | stays
+    low_kw = torch.where(must, torch.maximum(low_kw, least_kw), low_kw)
+    high_kw = torch.where(high_kw >= least_kw, high_kw, low_kw)
+    return low_kw, torch.maximum(high_kw, low_kw), least_kw
+
+
+def _still_comes_k(heater: Heater, ran_h: Tensor, fleet: WaterHeaterFleet, dt_h: float) -> Tensor:
+    """What a compressor that runs in this step warms the tank after it, for it may not stop. [K]"""
+    if dt_h >= 5.0 / 60.0 - 1e-9:
+        return torch.zeros_like(ran_h)
+    left_h = (10.0 / 60.0 - ran_h - dt_h).clamp(min=0.0)
+    return heater.pump_kw * heater.pump_cop * left_h / kwh_per_k(fleet.params)
+
+
+def _ran_h(power_kw: Tensor, heater: Heater, ran_h: Tensor, dt_h: float) -> Tensor:
+    """How long the compressor has run at the end of the step, (..., N). [h]
+
+    In steps of five minutes and more its cycles lie within them.
+    """
+    none = torch.zeros_like(ran_h)
+    if dt_h >= 5.0 / 60.0 - 1e-9:
+        return none
+    runs = (heater.pump_kw > 0) & (power_kw >= heater.pump_kw * (1.0 - 1e-5))
+    return torch.where(runs, ran_h + dt_h, none)
 
 
 def _relay(temp_c: Tensor, heating: Tensor, fleet: WaterHeaterFleet) -> Tensor:
@@ -199,7 +241,12 @@ def _relay(temp_c: Tensor, heating: Tensor, fleet: WaterHeaterFleet) -> Tensor:
 
 
 def _thermostat(
-    temp_c: Tensor, heating: Tensor, ahead: Flow, cop: Tensor, fleet: WaterHeaterFleet, dt_h: float
+    temp_c: Tensor,
+    heating: Tensor,
+    ahead: Flow,
+    heater: Heater,
+    fleet: WaterHeaterFleet,
+    dt_h: float,
 ) -> tuple[Tensor, Tensor]:
     """What the heater's own thermostat does: power [kW] and its memory, (..., N).
 
@@ -207,39 +254,42 @@ def _thermostat(
     its deadband, and stops when the set-point is reached. The element helps the pump only where
     the pump alone would leave the water far below.
     """
-    tank, agreed = fleet.params, fleet.agreement
-    idle_c = after_c(temp_c, torch.zeros_like(temp_c), ahead, dt_h)
+    agreed = fleet.agreement
+    idle_c = passage(temp_c, torch.zeros_like(temp_c), ahead, dt_h).temp_c
     low = temp_c if dt_h < 5.0 / 60.0 - 1e-9 else torch.minimum(temp_c, idle_c)
     runs = (heating > 0) | (low < agreed.set_c - agreed.deadband_k)
-    needed_kw = heat_for_kw(temp_c, agreed.set_c, ahead, dt_h)
-    pump_only_kw = torch.minimum(needed_kw, tank.pump_kw * cop)
+    needed_kw = heat_within_kw(temp_c, agreed.set_c, ahead, dt_h)
+    pump_only_kw = torch.minimum(needed_kw, heater.pump_kw * heater.pump_cop)
     far = low < agreed.set_c - 13.0
-    wanted_kw = torch.where((tank.pump_kw > 0) & ~far, pump_only_kw, needed_kw)
-    power_kw = power_for_kw(wanted_kw, cop, tank)
+    wanted_kw = torch.where((heater.pump_kw > 0) & ~far, pump_only_kw, needed_kw)
+    power_kw = power_for_kw(wanted_kw, heater)
     if dt_h < 5.0 / 60.0 - 1e-9:
-        on_kw = torch.where((tank.pump_kw > 0) & ~far, tank.pump_kw, fleet.rated_kw)
-        power_kw = on_kw + torch.zeros_like(power_kw)
+        power_kw = torch.where((heater.pump_kw > 0) & ~far, heater.pump_kw, most_kw(heater))
     power_kw = torch.where(runs, power_kw, torch.zeros_like(power_kw))
-    end_c = after_c(temp_c, heat_kw(power_kw, cop, tank), ahead, dt_h)
+    end_c = passage(temp_c, heat_kw(power_kw, heater), ahead, dt_h).temp_c
     return power_kw, _relay(end_c, runs.to(temp_c.dtype), fleet)
 
 
 def _broken(
     power_kw: Tensor,
     temp_c: Tensor,
-    moment: WaterHeaterMoment,
+    heater: Heater,
+    before: WaterHeaterState,
     fleet: WaterHeaterFleet,
     dt_h: float,
 ) -> Tensor:
     """Whether a promise was given up although the heater could have kept it, (..., N) bool."""
-    s, agreed = moment.state, fleet.agreement
+    agreed = fleet.agreement
     tolerance_k = 1e-2 if temp_c.dtype == torch.float32 else 1e-6
     overshoot_k = 0.0
     if dt_h < 5.0 / 60.0 - 1e-9:
         overshoot_k = 1.0  # on for a whole step: at most the heat of a minute
-    idle = power_kw < fleet.rated_kw * (1.0 - 1e-5) - 1e-6
-    top_c = torch.where(s.cool_h > 6.0 * 24.0, agreed.most_c.clamp(min=60.0), agreed.most_c)
-    overdue = (s.cool_h + dt_h > 7.0 * 24.0) & (temp_c < 60.0 - 1e-3)
+    idle = power_kw < most_kw(heater) * (1.0 - 1e-5) - 1e-6
+    hottest_c = torch.maximum(agreed.most_c, agreed.hot_c)
+    top_c = torch.where(before.cool_h > 6.0 * 24.0, hottest_c, agreed.most_c)
+    overdue = (before.cool_h + dt_h > 7.0 * 24.0) & (temp_c < agreed.hot_c - 1e-3)
     cold = (temp_c < agreed.least_c - tolerance_k) & idle
     hot = (temp_c > top_c + tolerance_k + overshoot_k) & (power_kw > 1e-6)
-    return (fleet.cohort >= 0) & (cold | hot | (overdue & idle))
+    cut_short = (before.ran_h > 0) & (before.ran_h < 10.0 / 60.0 - 1e-6) & (power_kw < 1e-6)
+    cut_short = cut_short & (heater.pump_kw > 0)  # what its air locks out may stop
+    return (fleet.cohort >= 0) & (cold | hot | (overdue & idle) | cut_short)

@@ -32,6 +32,9 @@ class WaterHeaterAgreement(NamedTuple):
     deadband_k: Tensor  # it starts so far below [K]
     draw_kwh: Tensor  # heat of a large draw in five minutes (q95), for the margin [kWh]
     managed: Tensor  # 1: others may choose within the band; 0: the thermostat alone
+    # Once a week it is so hot: 60 C against Legionella, or the most that it may be if that is less,
+    # for want of a mixing valve. [C]
+    hot_c: Tensor
 
 
 class WaterHeaterFleet(NamedTuple):
@@ -50,9 +53,10 @@ class WaterHeaterState(NamedTuple):
 
     temp_c: Tensor
     heating: Tensor  # 1 while the thermostat has not reached its set-point
-    cool_h: Tensor  # since the tank was last hot enough to kill Legionella [h]
+    cool_h: Tensor  # since the tank was last as hot as it must be once a week [h]
     alone_temp_c: Tensor
     alone_heating: Tensor
+    ran_h: Tensor  # since the compressor started, kept in steps below five minutes; 0: off [h]
 
 
 class WaterHeaterTables(NamedTuple):

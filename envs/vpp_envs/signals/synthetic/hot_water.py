@@ -3,7 +3,15 @@
 Showers, sinks and baths take water that is mixed to 40.6 C, washers and dishwashers take it hot.
 Litres a day and times of day are those of the Building America house simulation protocols for a
 home of three bedrooms; volumes of single draws are chosen so that there are as many of them as in
-those profiles (36 a day), and lognormal. A shower runs for two ticks, all else for one.
+those profiles (36 a day), and lognormal. A shower or bath runs for two ticks; who opens the tap of
+a sink does so again in the next tick, because draws come in clusters. Beside NREL's profile of a
+home with three bedrooms, over a year:
+
+                                         here            NREL
+    half hours with a draw               0.38            0.38
+    hours with a draw                    0.57            0.56
+    litres of a half hour with a draw    6, 41, 62, 108  6, 35, 62, 118  (50, 90, 95, 99 %)
+    deviation of a day's litres          0.41            0.54            (over their mean)
 """
 
 import math
@@ -33,7 +41,7 @@ class DrawKind(NamedTuple):
 
 DRAW_KINDS = (
     DrawKind("shower", 28.8 * _LITRES, 15.0 * _LITRES, 0.4, 2, True),
-    DrawKind("sink", 24.4 * _LITRES, 0.8 * _LITRES, 0.9, 1, True),
+    DrawKind("sink", 24.4 * _LITRES, 1.6 * _LITRES, 0.9, 2, True),
     DrawKind("bath", 6.7 * _LITRES, 25.0 * _LITRES, 0.3, 2, True),
     DrawKind("washer", 4.3 * _LITRES, 7.0 * _LITRES, 0.3, 1, False),
     DrawKind("dishwasher", 4.4 * _LITRES, 1.5 * _LITRES, 0.2, 1, False),

@@ -21,6 +21,7 @@ from vpp_envs.dispatch.moment import (
 from vpp_envs.dispatch.trade import traded_kw
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.fleet.pick import column_of_each
+from vpp_envs.flexible.flex import read_curve
 from vpp_envs.simulator import SetPoints
 
 
@@ -152,14 +153,7 @@ def value_at_fill(curve: Tensor, energy_kwh: Tensor, fleet: Fleet) -> Tensor:
     Returns:
         Water value, (..., N). [currency/kWh]
     """
-    points = curve.shape[-1]
-    at = usable_fill(energy_kwh, fleet) * (points - 1)
-    cell = at.floor().clamp(0.0, points - 2.0)
-    index = cell.to(torch.int64) + fleet.cohort.clamp(min=0) * points
-    flat = curve.flatten(-2)
-    left = torch.gather(flat, -1, index)
-    right = torch.gather(flat, -1, index + 1)
-    return left + (at - cell) * (right - left)
+    return read_curve(curve, usable_fill(energy_kwh, fleet), fleet.cohort)
 
 
 def usable_fill(energy_kwh: Tensor, fleet: Fleet) -> Tensor:

@@ -74,13 +74,14 @@ def within_room(flex: Flex, import_room_kw: Tensor, export_room_kw: Tensor) -> F
     """
     must_kw = torch.clamp(flex.low_kw, min=0.0)
     high_kw = torch.minimum(flex.high_kw, must_kw + import_room_kw.clamp(min=0.0))
-    low_kw = torch.where(
-        flex.low_kw < 0, torch.maximum(flex.low_kw, -export_room_kw.clamp(min=0.0)), flex.low_kw
-    )
+    # A generator that may not stop yet feeds its least power in, whatever the room.
+    feeds_kw = torch.minimum(-export_room_kw.clamp(min=0.0), flex.high_kw)
+    low_kw = torch.where(flex.low_kw < 0, torch.maximum(flex.low_kw, feeds_kw), flex.low_kw)
+    free = flex.high_kw >= 0
     # Without room for its least power a device that need not run stays off.
     none = torch.zeros_like(low_kw)
-    high_kw = torch.where((low_kw <= 0) & (high_kw < flex.least_kw), none, high_kw)
-    low_kw = torch.where((low_kw < 0) & (-low_kw < flex.least_kw), none, low_kw)
+    high_kw = torch.where(free & (low_kw <= 0) & (high_kw < flex.least_kw), none, high_kw)
+    low_kw = torch.where(free & (low_kw < 0) & (-low_kw < flex.least_kw), none, low_kw)
     high_kw = torch.maximum(high_kw, low_kw)
     alone_kw = torch.minimum(torch.maximum(flex.alone_kw, low_kw), high_kw)
     return Flex(

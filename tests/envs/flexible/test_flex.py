@@ -67,6 +67,15 @@ def test_a_device_that_is_on_or_off_stays_off_where_it_does_not_fit():
     assert (generator.low_kw.item(), generator.high_kw.item()) == (0.0, 0.0)
 
 
+def test_a_generator_that_may_not_stop_yet_feeds_in_its_least_whatever_the_room():
+    room = torch.tensor([1.0], dtype=torch.float64)
+    held = within_room(flex_of(-5.0, -2.0, alone=-2.0, least=2.0), room, room)
+    assert (held.low_kw.item(), held.high_kw.item()) == (-2.0, -2.0)
+    assert kw(0.0, held) == -2.0
+    roomy = within_room(flex_of(-5.0, -2.0, alone=-2.0, least=2.0), room, 4.0 * room)
+    assert (roomy.low_kw.item(), roomy.high_kw.item()) == (-4.0, -2.0)
+
+
 @settings(deadline=None)
 @given(SHARE, SHARE, SHARE, st.floats(-2.0, 8.0), st.floats(-1.0, 6.0))
 def test_what_is_served_lies_in_the_envelope_whatever_is_asked(a, b, c, asked, room):

@@ -13,7 +13,7 @@ from vpp_envs.dispatch.moment import Moment, allowed_solar_kw, car_envelope, wit
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.fleet.state import FleetState
 from vpp_envs.flexible.kinds import FlexibleOutcome
-from vpp_envs.flexible.serving import drawn_kw, flexible_state, promises_broken, serve_flexible
+from vpp_envs.serving import drawn_kw, flexible_state, promises_broken, serve_flexible
 
 
 class SetPoints(NamedTuple):

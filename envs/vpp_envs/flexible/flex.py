@@ -40,6 +40,42 @@ class Served(NamedTuple):
     broken: Tensor  # a promise was broken, bool: never true, and checked here all the same
 
 
+def with_thermostat(
+    cohort: Tensor,
+    rated_kw: Tensor,
+    edges_kw: tuple[Tensor, Tensor],
+    alone_kw: Tensor,
+    least_kw: Tensor,
+    fill: Tensor,
+    curve: Tensor,
+) -> Flex:
+    """A device whose own thermostat decides where nobody manages it.
+
+    Args:
+        cohort: Class, -1 where the thermostat alone decides, (..., N) int64.
+        rated_kw: Size, (N,). [kW]
+        edges_kw: From which its promise stays reachable, lower and upper, (..., N). [kW]
+        alone_kw: What its thermostat would do, (..., N). [kW]
+        least_kw: At which it runs or not at all, (..., N). [kW]
+        fill: 0 where it must draw soon, 1 where it can take no more, (..., N).
+        curve: Value of a kWh by class and fill, (..., C, F). [currency/kWh]
+    """
+    low_kw, high_kw = edges_kw
+    alone_kw = torch.minimum(torch.maximum(alone_kw, low_kw), high_kw)
+    managed = cohort >= 0
+    return Flex(
+        cohort,
+        rated_kw,
+        torch.where(managed, low_kw, alone_kw),
+        torch.where(managed, high_kw, alone_kw),
+        alone_kw,
+        least_kw,
+        fill,
+        read_curve(curve, fill, cohort),
+        curve,
+    )
+
+
 def into_flex(asked_kw: Tensor, flex: Flex) -> Tensor:
     """Turn what was asked into what the device may serve, (..., N). [kW]
 

@@ -92,8 +92,6 @@ def step(
     dt_s = float(round(dt_h * 3600.0))
     must = _limits(s, fleet, dt_h, True).must
     power_kw = into_flex(asked_kw, around)
-    # It does not stop for want of room at the connection.
-    power_kw = torch.where(must, torch.minimum(power_kw, -engine.least_kw), power_kw)
     runs = power_kw < 0
     on = runs.to(power_kw.dtype)
     starts = on * (1.0 - s.on)

@@ -31,7 +31,7 @@ from vpp_envs.devices.hvac import (
     power_for_kw,
 )
 from vpp_envs.fleet.pick import column_of_each
-from vpp_envs.flexible.flex import Flex, Served, into_flex, read_curve
+from vpp_envs.flexible.flex import Flex, Served, into_flex, with_thermostat
 from vpp_envs.flexible.hvac_parts import HvacFleet, HvacMoment, HvacOutcome, HvacState, HvacTables
 
 
@@ -97,21 +97,11 @@ def flex(moment: HvacMoment, fleet: HvacFleet, dt_h: float) -> Flex:
     if dt_h < 5.0 / 60.0 - 1e-9:
         low_kw, high_kw = _switched(low_kw, high_kw, must_c, inner_c, course, moment, fleet, dt_h)
         least_kw = course.most_kw
-    alone_kw = torch.minimum(torch.maximum(alone_kw, low_kw), high_kw)
     fill = _fill(now, course.cools, coldest_c, warmest_c, inner_c, fleet)
     fill = torch.where(course.most_kw > 0, fill, torch.ones_like(fill))
-    # Whose thermostat alone decides has nothing to offer.
-    managed = fleet.cohort >= 0
-    return Flex(
-        fleet.cohort,
-        fleet.rated_kw,
-        torch.where(managed, low_kw, alone_kw),
-        torch.where(managed, high_kw, alone_kw),
-        alone_kw,
-        least_kw,
-        fill,
-        read_curve(moment.curve, fill, fleet.cohort),
-        moment.curve,
+    edges_kw = (low_kw, high_kw)
+    return with_thermostat(
+        fleet.cohort, fleet.rated_kw, edges_kw, alone_kw, least_kw, fill, moment.curve
     )
 
 

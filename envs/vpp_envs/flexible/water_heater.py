@@ -29,7 +29,7 @@ from vpp_envs.devices.water_heater import (
     taken,
 )
 from vpp_envs.fleet.pick import column_of_each
-from vpp_envs.flexible.flex import Flex, Served, into_flex, read_curve
+from vpp_envs.flexible.flex import Flex, Served, into_flex, with_thermostat
 from vpp_envs.flexible.water_heater_parts import (
     WaterHeaterFleet,
     WaterHeaterMoment,
@@ -74,19 +74,10 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
     least_kw = torch.zeros_like(low_kw)
     if dt_h < 5.0 / 60.0 - 1e-9:
         low_kw, high_kw, least_kw = _on_or_off(low_kw, high_kw, heater, s.ran_h)
-    alone_kw = torch.minimum(torch.maximum(alone_kw, low_kw), high_kw)
     fill = ((s.temp_c - floor_c) / (agreed.most_c - floor_c).clamp(min=1.0)).clamp(0.0, 1.0)
-    managed = fleet.cohort >= 0
-    return Flex(
-        fleet.cohort,
-        fleet.rated_kw,
-        torch.where(managed, low_kw, alone_kw),
-        torch.where(managed, high_kw, alone_kw),
-        alone_kw,
-        least_kw,
-        fill,
-        read_curve(moment.curve, fill, fleet.cohort),
-        moment.curve,
+    edges_kw = (low_kw, high_kw)
+    return with_thermostat(
+        fleet.cohort, fleet.rated_kw, edges_kw, alone_kw, least_kw, fill, moment.curve
     )
 
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from vpp_envs.fleet.fleet import Fleet
-from vpp_envs.flexible.serving import added_cost, left_alone_kw
 from vpp_envs.markets.ledger import Ledger
+from vpp_envs.serving import added_cost, left_alone_kw
 from vpp_envs.simulator import Outcome
 
 

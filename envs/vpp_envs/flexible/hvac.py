@@ -125,7 +125,11 @@ def step(
     after, lost = _heated(course, heat, fleet, dt_h)
     twin = Temperatures(s.alone_air_c, s.alone_mass_c)
     twin_course = _course(twin, moment, fleet, dt_h)
-    twin_kw, twin_on = _thermostat(s.alone_on, s.alone_since_h, twin_course, moment, fleet, dt_h)
+    alone = (s.alone_air_c, s.alone_mass_c, s.alone_on, s.alone_since_h)
+    # The twin makes the same promises, and nobody commands it.
+    around_twin = flex(moment._replace(state=HvacState(*alone, *alone)), fleet, dt_h)
+    twin_kw = into_flex(torch.full_like(power_kw, torch.nan), around_twin)
+    twin_on = (twin_kw > 0).to(s.on.dtype)
     twin_heat = heat_kw(twin_kw, twin_course.cools, twin_course.able)
     twin_heat = twin_heat + _burner_kw(twin_course, moment, fleet)
     twin_after, _ = _heated(twin_course, twin_heat, fleet, dt_h)

@@ -17,6 +17,7 @@ from vpp_envs.devices.water_heater import (
     Draw,
     Flow,
     Heater,
+    Passage,
     flow,
     heat_for_kw,
     heat_kw,
@@ -31,6 +32,7 @@ from vpp_envs.devices.water_heater import (
 from vpp_envs.fleet.pick import column_of_each
 from vpp_envs.flexible.flex import Flex, Served, into_flex, with_thermostat
 from vpp_envs.flexible.water_heater_parts import (
+    TankState,
     WaterHeaterFleet,
     WaterHeaterMoment,
     WaterHeaterOutcome,
@@ -58,10 +60,15 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    s, tank, agreed = moment.state, fleet.params, fleet.agreement
+    return _told(moment.state.tank, moment, fleet, dt_h)
+
+
+def _told(s: TankState, moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Flex:
+    """What heaters in a state tell dispatch: those of the homes, or their twins."""
+    tank, agreed = fleet.params, fleet.agreement
     ahead = flow(moment.draw, tank, dt_h)
     heater = heater_now(s.temp_c, moment.draw, tank)
-    floor_c = floor_of_c(moment, fleet, dt_h)
+    floor_c = floor_of_c(s.temp_c, moment, fleet, dt_h)
     like = torch.zeros_like(floor_c)
     top_c = agreed.most_c - _still_comes_k(heater, s.ran_h, fleet, dt_h)
     high_kw = power_for_kw(heat_within_kw(s.temp_c, top_c, ahead, dt_h), heater)
@@ -70,7 +77,7 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
     hot_kw = power_for_kw(heat_within_kw(s.temp_c, agreed.hot_c + like, ahead, dt_h), heater)
     low_kw = torch.where(due, torch.maximum(hot_kw, low_kw), low_kw)
     high_kw = torch.maximum(high_kw, low_kw)
-    alone_kw, _ = _thermostat(s.temp_c, s.heating, ahead, heater, fleet, dt_h)
+    alone_kw, _ = _thermostat(s, ahead, heater, fleet, dt_h)
     least_kw = torch.zeros_like(low_kw)
     if dt_h < 5.0 / 60.0 - 1e-9:
         low_kw, high_kw, least_kw = _on_or_off(low_kw, high_kw, heater, s.ran_h)
@@ -93,42 +100,32 @@ def step(
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    s, tank = moment.state, fleet.params
-    ahead = flow(moment.draw, tank, dt_h)
-    heater = heater_now(s.temp_c, moment.draw, tank)
+    before, tank = moment.state.tank, fleet.params
+    heater = heater_now(before.temp_c, moment.draw, tank)
     power_kw = into_flex(asked_kw, around)
-    heat = heat_kw(power_kw, heater)
-    passed = passage(s.temp_c, heat, ahead, dt_h)
+    after, passed = _after(before, power_kw, moment, fleet, dt_h)
     gone = taken(passed, moment.draw, tank, dt_h)
-    temp_c = passed.temp_c
-    twin = heater_now(s.alone_temp_c, moment.draw, tank)
-    twin_kw, twin_heating = _thermostat(s.alone_temp_c, s.alone_heating, ahead, twin, fleet, dt_h)
-    hot = temp_c >= fleet.agreement.hot_c - 1e-3
-    cool_h = torch.where(hot, torch.zeros_like(temp_c), s.cool_h + dt_h)
-    state = WaterHeaterState(
-        temp_c,
-        _relay(temp_c, s.heating, fleet),
-        cool_h,
-        passage(s.alone_temp_c, heat_kw(twin_kw, twin), ahead, dt_h).temp_c,
-        twin_heating,
-        _ran_h(power_kw, heater, s.ran_h, dt_h),
-    )
+    temp_c = after.temp_c
+    twin = _told(moment.state.alone, moment, fleet, dt_h)
+    twin_kw = into_flex(torch.full_like(power_kw, torch.nan), twin)
+    twin_after, _ = _after(moment.state.alone, twin_kw, moment, fleet, dt_h)
     exists = (fleet.rated_kw > 0).to(temp_c.dtype)
     below_k_h = exists * (fleet.agreement.least_c - temp_c).clamp(min=0.0) * dt_h
     large = (gone.delivered_kwh > fleet.agreement.draw_kwh).to(temp_c.dtype)
     none = torch.zeros_like(power_kw)
     week_h = 7.0 * 24.0
+    broken = _broken(power_kw, temp_c, heater, before, fleet, dt_h)
     return WaterHeaterOutcome(
-        state,
-        Served(power_kw, twin_kw, none, none, _broken(power_kw, temp_c, heater, s, fleet, dt_h)),
-        heat * dt_h,
+        WaterHeaterState(after, twin_after),
+        Served(power_kw, twin_kw, none, none, broken),
+        heat_kw(power_kw, heater) * dt_h,
         gone.lost_kwh,
         gone.delivered_kwh,
         exists * gone.cold_kwh,
         exists * gone.cold_l,
         below_k_h * (1.0 - large),
         below_k_h * large,
-        exists * (cool_h - week_h).clamp(0.0, dt_h),
+        exists * (after.cool_h - week_h).clamp(0.0, dt_h),
     )
 
 
@@ -147,22 +144,48 @@ def first_state(
     temp_c = agreed.set_c - (1.0 - share) * agreed.deadband_k
     zero = torch.zeros_like(temp_c)
     # Six days at most, so that nobody begins with a deadline that cannot be met.
-    return WaterHeaterState(temp_c, zero, share * 6.0 * 24.0, temp_c, zero, zero)
+    tank = TankState(temp_c, zero, share * 6.0 * 24.0, zero)
+    return WaterHeaterState(tank, tank)
 
 
-def floor_of_c(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Tensor:
+def _after(
+    s: TankState,
+    power_kw: Tensor,
+    moment: WaterHeaterMoment,
+    fleet: WaterHeaterFleet,
+    dt_h: float,
+) -> tuple[TankState, Passage]:
+    """State of tanks after a step of a power, and how they came there."""
+    ahead = flow(moment.draw, fleet.params, dt_h)
+    heater = heater_now(s.temp_c, moment.draw, fleet.params)
+    passed = passage(s.temp_c, heat_kw(power_kw, heater), ahead, dt_h)
+    _, runs = _thermostat(s, ahead, heater, fleet, dt_h)
+    hot = passed.temp_c >= fleet.agreement.hot_c - 1e-3
+    after = TankState(
+        passed.temp_c,
+        _relay(passed.temp_c, runs, fleet),
+        torch.where(hot, torch.zeros_like(s.cool_h), s.cool_h + dt_h),
+        _ran_h(power_kw, heater, s.ran_h, dt_h),
+    )
+    return after, passed
+
+
+def floor_of_c(
+    temp_c: Tensor, moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float
+) -> Tensor:
     """Least temperature at a step's end from which the promise survives a large draw, (..., N).
 
     A draw that the heater makes up while it flows, five minutes or the step, needs no margin. What
     a compressor that starts here will add before it may stop stays below the most.
 
     Args:
-        moment: State and signals.
+        temp_c: Of the tanks, (..., N). [C]
+        moment: Signals; its state is not read.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
     tank, agreed = fleet.params, fleet.agreement
-    heater = heater_now(moment.state.temp_c, moment.draw, tank)
+    heater = heater_now(temp_c, moment.draw, tank)
     flat_out_kw = heat_kw(most_kw(heater), heater)
     missing_kwh = (agreed.draw_kwh - flat_out_kw * max(dt_h, 5.0 / 60.0)).clamp(min=0.0)
     starts_c = _still_comes_k(heater, torch.zeros_like(missing_kwh), fleet, dt_h)
@@ -232,40 +255,33 @@ def _relay(temp_c: Tensor, heating: Tensor, fleet: WaterHeaterFleet) -> Tensor:
 
 
 def _thermostat(
-    temp_c: Tensor,
-    heating: Tensor,
-    ahead: Flow,
-    heater: Heater,
-    fleet: WaterHeaterFleet,
-    dt_h: float,
+    s: TankState, ahead: Flow, heater: Heater, fleet: WaterHeaterFleet, dt_h: float
 ) -> tuple[Tensor, Tensor]:
-    """What the heater's own thermostat does: power [kW] and its memory, (..., N).
+    """What the heater's own thermostat does: power [kW], and whether it calls for heat, (..., N).
 
     From five minutes on it reacts within the step: it starts as soon as the water would end below
     its deadband, and stops when the set-point is reached. The element helps the pump only where
     the pump alone would leave the water far below.
     """
     agreed = fleet.agreement
-    idle_c = passage(temp_c, torch.zeros_like(temp_c), ahead, dt_h).temp_c
-    low = temp_c if dt_h < 5.0 / 60.0 - 1e-9 else torch.minimum(temp_c, idle_c)
-    runs = (heating > 0) | (low < agreed.set_c - agreed.deadband_k)
-    needed_kw = heat_within_kw(temp_c, agreed.set_c, ahead, dt_h)
+    idle_c = passage(s.temp_c, torch.zeros_like(s.temp_c), ahead, dt_h).temp_c
+    low = s.temp_c if dt_h < 5.0 / 60.0 - 1e-9 else torch.minimum(s.temp_c, idle_c)
+    runs = (s.heating > 0) | (low < agreed.set_c - agreed.deadband_k)
+    needed_kw = heat_within_kw(s.temp_c, agreed.set_c, ahead, dt_h)
     pump_only_kw = torch.minimum(needed_kw, heater.pump_kw * heater.pump_cop)
     far = low < agreed.set_c - 13.0
     wanted_kw = torch.where((heater.pump_kw > 0) & ~far, pump_only_kw, needed_kw)
     power_kw = power_for_kw(wanted_kw, heater)
     if dt_h < 5.0 / 60.0 - 1e-9:
         power_kw = torch.where((heater.pump_kw > 0) & ~far, heater.pump_kw, most_kw(heater))
-    power_kw = torch.where(runs, power_kw, torch.zeros_like(power_kw))
-    end_c = passage(temp_c, heat_kw(power_kw, heater), ahead, dt_h).temp_c
-    return power_kw, _relay(end_c, runs.to(temp_c.dtype), fleet)
+    return torch.where(runs, power_kw, torch.zeros_like(power_kw)), runs.to(s.temp_c.dtype)
 
 
 def _broken(
     power_kw: Tensor,
     temp_c: Tensor,
     heater: Heater,
-    before: WaterHeaterState,
+    before: TankState,
     fleet: WaterHeaterFleet,
     dt_h: float,
 ) -> Tensor:

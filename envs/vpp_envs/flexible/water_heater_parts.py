@@ -48,15 +48,20 @@ class WaterHeaterFleet(NamedTuple):
     cohort: Tensor  # class, -1 without one or one that is not managed, (N,) int64
 
 
-class WaterHeaterState(NamedTuple):
-    """State of the tanks and of their twins that are left alone, (..., N)."""
+class TankState(NamedTuple):
+    """State of tanks, (..., N)."""
 
     temp_c: Tensor
     heating: Tensor  # 1 while the thermostat has not reached its set-point
     cool_h: Tensor  # since the tank was last as hot as it must be once a week [h]
-    alone_temp_c: Tensor
-    alone_heating: Tensor
     ran_h: Tensor  # since the compressor started, kept in steps below five minutes; 0: off [h]
+
+
+class WaterHeaterState(NamedTuple):
+    """State of the tanks and of their twins, which make the same promises and nobody commands."""
+
+    tank: TankState
+    alone: TankState
 
 
 class WaterHeaterTables(NamedTuple):

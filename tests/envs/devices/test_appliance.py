@@ -147,6 +147,23 @@ def test_energy_is_differentiable_by_power_of_the_blocks():
     assert drawn_kwh.grad.tolist() == [[-12.0, 12.0, 0.0]]
 
 
-def test_the_physics_can_be_scripted():
-    for law in (work_kw, advance, arrived, slack_s, is_held):
-        torch.jit.script(law)
+def test_the_scripted_physics_is_the_physics():
+    now = jobs()
+    calls = (
+        (work_kw, (now, TWO_BLOCKS, 1 / 12)),
+        (advance, (now, torch.ones_like(now.loaded) > 0, TWO_BLOCKS, 1 / 12)),
+        (arrived, (now, torch.full_like(now.loaded, 5.0), TWO_BLOCKS)),
+        (slack_s, (now, TWO_BLOCKS)),
+        (is_held, (now, TWO_BLOCKS)),
+    )
+    for law, words in calls:
+        scripted, eager = torch.jit.script(law)(*words), law(*words)
+        for one, other in zip(columns_of(scripted), columns_of(eager), strict=True):
+            assert torch.equal(one, other)
+
+
+def columns_of(tree):
+    """All columns of what a law gives, in order."""
+    if isinstance(tree, torch.Tensor):
+        return [tree]
+    return [column for part in tree for column in columns_of(part)]

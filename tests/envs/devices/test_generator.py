@@ -61,6 +61,12 @@ def test_an_absent_engine_burns_nothing_and_has_finite_gradients():
     assert torch.isfinite(power.grad).all()
 
 
-def test_the_physics_can_be_scripted():
-    for law in (fuel_l_per_h, output_for_kw, cost_per_kwh):
-        torch.jit.script(law)
+def test_the_scripted_physics_is_the_physics():
+    at, one = column(3.0), engine()
+    calls = (
+        (fuel_l_per_h, (at, one)),
+        (output_for_kw, (at, one)),
+        (cost_per_kwh, (at, column(1.4), column(0.025), one)),
+    )
+    for law, words in calls:
+        assert torch.equal(torch.jit.script(law)(*words), law(*words))

@@ -107,9 +107,9 @@ def test_no_message_breaks_a_promise(fleet, name):
 def test_in_an_emergency_only_the_weekly_heat_runs(fleet):
     powers, broken, state = day(fleet, {(0, 24): "grid_emergency"})
     assert broken == 0
-    due = state.cool_h[0] < 24.0  # it was due within the day
+    due = state.tank.cool_h[0] < 24.0  # it was due within the day
     rows = next(rows_of(1))
     now = sent(fleet, "grid_emergency")
     around = water_heater.flex(water_heater.moment_of(state, rows, now, DT_H), now, DT_H)
-    assert (around.high_kw[0][~due & (state.cool_h[0] < 150.0)] == 0).all()
+    assert (around.high_kw[0][~due & (state.tank.cool_h[0] < 150.0)] == 0).all()
     assert powers.mean() < 0.1

@@ -54,7 +54,7 @@ def test_a_layered_tank_runs_cold_far_less_than_its_single_node(policy, most_per
     def each(tick, fleet, moment, around, outcome):
         of = layers_of(fleet.params)
         if not layered:
-            layered.append(Layers(moment.state.temp_c, moment.state.temp_c))
+            layered.append(Layers(moment.state.tank.temp_c, moment.state.tank.temp_c))
         heat = outcome.heat_kwh / DT_H
         above = torch.where(layered[0].upper_c < 46.1, heat, 0.0 * heat)
         after = step_layers(layered[0], LayerHeat(above, heat - above), moment.draw, of, DT_H)
@@ -76,8 +76,8 @@ def test_who_is_below_the_promise_was_heating_with_all_there_is():
     seen = []
 
     def each(tick, fleet, moment, around, outcome):
-        below = outcome.state.temp_c < fleet.agreement.least_c - 1e-6
-        heater = water_heater.heater_now(moment.state.temp_c, moment.draw, fleet.params)
+        below = outcome.state.tank.temp_c < fleet.agreement.least_c - 1e-6
+        heater = water_heater.heater_now(moment.state.tank.temp_c, moment.draw, fleet.params)
         limit = heater.pump_kw + heater.element_kw
         seen.append(int(below.sum()))
         torch.testing.assert_close(outcome.served.power_kw[below], limit[below])
@@ -91,7 +91,7 @@ def test_every_tank_is_hot_once_a_week_whatever_is_asked():
     agreed = []
 
     def each(tick, fleet, moment, around, outcome):
-        torch.maximum(hottest, outcome.state.temp_c, out=hottest)
+        torch.maximum(hottest, outcome.state.tank.temp_c, out=hottest)
         agreed.append(fleet.agreement.hot_c)
         assert (outcome.overdue_h == 0).all()
 
@@ -164,7 +164,8 @@ def test_a_compressor_that_may_stop_at_once_is_seen(monkeypatch):
     right = water_heater.flex
 
     def free(moment, fleet, dt_h):
-        forgets = moment.state._replace(ran_h=torch.zeros_like(moment.state.ran_h))
+        tank = moment.state.tank
+        forgets = moment.state._replace(tank=tank._replace(ran_h=torch.zeros_like(tank.ran_h)))
         return right(moment._replace(state=forgets), fleet, dt_h)
 
     monkeypatch.setattr(water_heater, "flex", free)
@@ -180,14 +181,15 @@ def test_a_compressor_that_may_stop_at_once_is_seen(monkeypatch):
 @pytest.mark.slow
 def test_a_compiled_step_is_the_eager_one():
     def once(temp, low, high, moment, fleet):
-        moment = moment._replace(state=moment.state._replace(temp_c=temp))
+        tank = moment.state.tank._replace(temp_c=temp)
+        moment = moment._replace(state=moment.state._replace(tank=tank))
         around = water_heater.flex(moment, fleet, DT_H)
         outcome = water_heater.step(0.5 * (low + high), around, moment, fleet, DT_H)
-        return outcome.state.temp_c, outcome.delivered_kwh, around.low_kw, around.high_kw
+        return outcome.state.tank.temp_c, outcome.delivered_kwh, around.low_kw, around.high_kw
 
     def each(tick, fleet, moment, around, outcome):
         if tick == 100:
-            args = (moment.state.temp_c, around.low_kw, around.high_kw, moment, fleet)
+            args = (moment.state.tank.temp_c, around.low_kw, around.high_kw, moment, fleet)
             compiled = torch.compile(once, fullgraph=True)
             for one, other in zip(compiled(*args), once(*args), strict=True):
                 torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)

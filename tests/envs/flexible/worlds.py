@@ -5,6 +5,7 @@ import math
 import torch
 
 from vpp_envs.fleet.hvac_sampling import OCCUPANCY_ARCHETYPES, sample_hvac
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.fleet.water_heater_sampling import HOT_WATER_ARCHETYPES, sample_water_heaters
 from vpp_envs.flexible import hvac, water_heater
 from vpp_envs.flexible.hvac_parts import HVAC_COHORTS, HvacTables
@@ -87,7 +88,7 @@ class WaterHeaterWorld:
 
     def stored_kwh(self, state):
         """Heat in the water above 0 C. [kWh]"""
-        return water_heater.kwh_per_k(self.fleet.params) * state.temp_c
+        return water_heater.kwh_per_k(self.fleet.params) * state.tank.temp_c
 
     def came_kwh(self, outcome):
         """Heat that came in less what went out. [kWh]"""
@@ -99,8 +100,6 @@ WORLDS = {"hvac": HvacWorld, "water_heater": WaterHeaterWorld}
 
 def cast(fleet, dtype):
     """A kind's fleet in a precision."""
-    from vpp_envs.fleet.pick import map_columns
-
     return map_columns(fleet, lambda c: c.to(dtype) if c.is_floating_point() else c)
 
 

@@ -8,6 +8,8 @@ import torch
 
 from vpp_envs.dispatch.envelope import battery_range
 from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.kernels import rows_at
+from vpp_envs.scenario import build_scenario
 from vpp_envs.simulator import SetPoints, step_site
 from vpp_envs.transition import advance
 from vpp_envs.vector_env import FleetVectorEnv
@@ -138,3 +140,80 @@ def test_a_narrow_connection_holds_unless_promises_alone_exceed_it(suburb_spec, 
         assert (over_kw <= forced_kw + 1e-9).all()
         bound += int((over_kw.abs() < 1e-6).sum())
     assert bound > 0
+
+
+def test_curves_go_by_the_half_hour_and_all_else_by_the_tick(suburb_spec):
+    tables = started(suburb_spec).tables
+    rows = rows_at(tables, torch.tensor([0, 5, 6, 61]), torch.float64).flexible
+    for part, table in zip(rows, tables.flexible, strict=True):
+        for name, row, column in zip(part._fields, part, table, strict=True):
+            at = [0, 0, 1, 10] if name == "curve" else [0, 5, 6, 61]
+            assert torch.equal(row, column[at].double())
+
+
+@pytest.mark.parametrize("dispatch", ["value_curve", "cohort_power", "per_device"])
+def test_batteries_are_told_what_the_other_devices_leave_them(suburb_spec, dispatch):
+    fleet = replace(suburb_spec.fleet, homes=24, import_limit_kw=6.0)
+    env = started(replace(suburb_spec, fleet=fleet), dispatch=dispatch)
+    homes = 0
+    for tick in range(96):
+        moment = env.moment
+        env.step(acting(env, tick))
+        asked, outcome = env.last[0], step_site(env.last[0], moment, env.fleet, DT_H)
+        # Where one kind used the room of another, the later ones see less than they were told.
+        served = [part.served.power_kw for part in outcome.flexible]
+        pairs = zip([*asked.flexible_kw, asked.ev_kw], [*served, outcome.ev.power_kw], strict=True)
+        told = torch.stack([(one - other).abs() < 1e-9 for one, other in pairs]).all(0)
+        told = told & (env.fleet.cohort >= 0)
+        torch.testing.assert_close(outcome.battery_kw[told], asked.battery_kw[told])
+        homes += int(told.sum())
+    assert homes > 2000
+
+
+def test_totals_and_features_are_sums_over_the_devices(suburb_spec):
+    env = started(suburb_spec)
+    for tick in range(12):
+        moment = env.moment
+        env.step(acting(env, tick))
+        flexible = step_site(env.last[0], moment, env.fleet, DT_H).flexible
+        tanks, houses, totals = flexible.water_heater, flexible.hvac, env.last[1]
+        for total, part in (
+            (totals.water_kwh, tanks.served.power_kw * DT_H),
+            (totals.water_delivered_kwh, tanks.delivered_kwh),
+            (totals.water_cold_kwh, tanks.cold_kwh),
+            (totals.water_short_k_h, tanks.short_k_h),
+            (totals.water_beyond_k_h, tanks.beyond_k_h),
+            (totals.hvac_kwh, houses.served.power_kw * DT_H),
+            (totals.discomfort_k_h, houses.discomfort_k_h),
+            (totals.hvac_short_k_h, houses.short_k_h),
+        ):
+            torch.testing.assert_close(total, part.sum(-1))
+        seen = dict(zip(env.observation_names, env.observation.T, strict=True))
+        for flex, names in zip(
+            env.moment.flexes, env.scenario.flexible_names.values(), strict=True
+        ):
+            for index, name in enumerate(names):
+                mine = (flex.cohort == index).double()
+                size = (flex.rated_kw * mine).sum() + 1e-9
+                for what in ("low", "high", "alone"):
+                    expected = (getattr(flex, f"{what}_kw") * mine).sum(-1) / size
+                    torch.testing.assert_close(seen[f"{name}/{what}"], expected)
+                mean = (flex.fill * mine).sum(-1) / mine.sum()
+                torch.testing.assert_close(seen[f"{name}/fill_mean"], mean)
+
+
+def test_a_promise_that_a_device_breaks_is_the_homes(suburb_spec, monkeypatch):
+    env = started(suburb_spec)
+    asked = SetPoints(torch.zeros_like(env.energy_kwh), env.moment.solar_available_kw)
+    assert not step_site(asked, env.moment, env.fleet, DT_H).broken.any()
+    everybody = torch.ones_like(env.energy_kwh) > 0
+    monkeypatch.setattr("vpp_envs.simulator.promises_broken", lambda outcome: everybody)
+    assert step_site(asked, env.moment, env.fleet, DT_H).broken.all()
+
+
+def test_a_class_is_numbered_by_its_place_among_those_that_training_homes_have(small_spec):
+    fleet = replace(KINDS["water_heater"], heat_pump_water_share=1.0, thermostat_share=0.7)
+    scenario = build_scenario(replace(small_spec, fleet=fleet), "train")
+    assert scenario.flexible_names == {"water_heater": ("water_heat_pump",)}
+    assert set(scenario.fleet.flexible.water_heater.cohort.tolist()) == {0, -1}
+    assert scenario.flexible.water_heater.curve.shape[1] == 1

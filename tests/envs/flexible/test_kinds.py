@@ -120,6 +120,40 @@ def test_a_compressor_is_foreseen_through_its_rest(monkeypatch):
     assert without > 1.0
 
 
+def steady(world, air_c):
+    """The same weather for ever, and people at home."""
+    now = world.rows(0)
+    now = now._replace(
+        air_c=torch.full_like(now.air_c, air_c),
+        sun_kw_per_m2=torch.zeros_like(now.sun_kw_per_m2),
+        away=torch.zeros_like(now.away),
+    )
+    world.rows = lambda tick: now
+    return world
+
+
+def test_a_burner_keeps_a_home_that_only_cools_by_electricity_warm():
+    world = steady(WORLDS["hvac"](100, 1 / 12), -5.0)
+    _, state = live(world, "nan", 300)
+    fleet = world.fleet
+    burns = (fleet.params.burner > 0) & world.some
+    heat_set = fleet.agreement.heat_set_c
+    assert burns.sum() > 20
+    torch.testing.assert_close(state.air_c[0][burns], heat_set[burns])
+
+
+def test_pre_cooling_ends_where_heating_would_begin_whatever_the_owner_allows():
+    world = steady(WORLDS["hvac"](100, 1 / 12), 34.0)
+    agreed = world.fleet.agreement
+    agreed = agreed._replace(prepare_k=agreed.prepare_k + 4.0)
+    world.fleet = world.fleet._replace(agreement=agreed)
+    middle_c = 0.5 * (agreed.cool_set_c + agreed.heat_set_c)
+    broken, state = live(world, "most", 300)
+    managed = (world.fleet.cohort >= 0) & world.some
+    assert broken == 0
+    assert (state.air_c[0] >= middle_c - 1e-9)[managed].all()
+
+
 def test_a_tank_whose_floor_is_wrong_is_seen(monkeypatch):
     world = WORLDS["water_heater"](200, 1 / 12)
     right = worlds.water_heater.floor_of_c

@@ -42,3 +42,9 @@ def test_they_are_described():
 def test_a_training_with_them_is_refused_before_anything_is_written(name):
     with pytest.raises(InputError, match=f"fleet.{name}=0.5 asks for devices"):
         job_from(resolved(compose("train", [f"fleet.{name}=0.5"])))
+
+
+@pytest.mark.parametrize("wrong", [{"design_summer_c": 500.0}, {"design_winter_c": -60.0}])
+def test_machines_for_impossible_weather_are_refused(wrong):
+    with pytest.raises(InputError, match=f"fleet.{next(iter(wrong))} must lie between"):
+        FleetSpec(**wrong)

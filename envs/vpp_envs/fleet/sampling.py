@@ -108,20 +108,22 @@ class FleetSpec:
             raise InputError(
                 f"fleet.round_trip_eff must lie between 0.3 and 1, got {self.round_trip_eff}."
             )
-        for name, low, high in (
-            ("design_summer_c", 25.0, 55.0),
-            ("design_winter_c", -40.0, 20.0),
-        ):
-            air_c = getattr(self, name)
-            if not low <= air_c <= high:
-                raise InputError(
-                    f"fleet.{name} must lie between {low:g} and {high:g} C, got {air_c:g}; it is "
-                    "the outdoor air for which machines are sized."
-                )
+        _refuse_impossible_weather(self)
         for name in ("first_home", "import_limit_kw", "export_limit_kw", "wear_per_kwh"):
             number = getattr(self, name)
             if number is not None and not number >= 0:
                 raise InputError(f"fleet.{name} must be 0 or more, got {number}.")
+
+
+def _refuse_impossible_weather(spec: FleetSpec) -> None:
+    """Refuse outdoor air for which no machine is sized."""
+    for name, low, high in (("design_summer_c", 25.0, 55.0), ("design_winter_c", -40.0, 20.0)):
+        air_c = getattr(spec, name)
+        if not low <= air_c <= high:
+            raise InputError(
+                f"fleet.{name} must lie between {low:g} and {high:g} C, got {air_c:g}; it is the "
+                "outdoor air for which machines are sized."
+            )
 
 
 def _refuse_what_nobody_reads(spec: FleetSpec) -> None:

@@ -119,7 +119,7 @@ class Td3Settings(OffPolicySettings):
 
     name: str = "td3"
     gradient_steps: int = 8
-    noise: float = 0.3  # standard deviation of exploration
+    noise: float = 0.5  # standard deviation of exploration
     policy_delay: int = 4  # gradient steps of the critics for one of the actor
     target_noise: float = 0.1  # by which target actions are smoothed, clipped at twice as much
 

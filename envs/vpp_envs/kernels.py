@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vpp_envs.devices.ev import Session
 from vpp_envs.dispatch.modes import dispatch_mode
-from vpp_envs.dispatch.moment import EvMoment, Moment
+from vpp_envs.dispatch.moment import Moment, car_moment
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.fleet.pick import column_of_each
 from vpp_envs.fleet.state import FleetState
@@ -184,7 +184,8 @@ def moment_of(state: FleetState, rows: Rows, fleet: Fleet, dt_h: float) -> Momen
     if ev is not None and rows.ev is not None and fleet.ev is not None:
         stay = column_of_each(rows.ev.stay, fleet.ev.archetype.unsqueeze(-2))
         session = Session(stay[:, 0] * dt_h, stay[:, 1], stay[:, 2] * dt_h, stay[:, 3])
-        cars = EvMoment(ev, session, rows.ev.rest_h, rows.ev.curve)
+        rest_h, curve = rows.ev.rest_h, rows.ev.curve
+        cars = car_moment(ev, session, rest_h, curve, fleet.ev, dt_h)
     devices, flexes_now = None, None
     if state.flexible is not None and rows.flexible is not None and fleet.flexible is not None:
         devices = flexible_moment(state.flexible, rows.flexible, fleet.flexible, dt_h)

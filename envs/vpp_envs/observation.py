@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from vpp_envs.dispatch.envelope import battery_envelope
-from vpp_envs.dispatch.moment import EvMoment, Moment, car_envelope, laxity_h, need_h
-from vpp_envs.dispatch.value_curve import car_value, usable_fill
+from vpp_envs.dispatch.moment import EvMoment, Moment, car_envelope, laxity_h
+from vpp_envs.dispatch.value_curve import usable_fill
 from vpp_envs.fleet.fleet import EvFleet, Fleet, rated_kw
 from vpp_envs.flexible.flex import Flex
 
@@ -161,15 +161,13 @@ def car_features(
         fleet: Constants of the homes, (N,).
         dt_h: Length of the step. [h]
     """
-    envelope = car_envelope(cars, ev, moment, moment.solar_available_kw, fleet, dt_h)
-    left_h, due_h = cars.session.hours_left, need_h(cars.state, ev).clamp(min=0.0)
+    envelope = car_envelope(cars, moment, moment.solar_available_kw, fleet, dt_h)
+    left_h, due_h = cars.session.hours_left, cars.need_h.clamp(min=0.0)
     plugged = (left_h > 0).to(due_h.dtype)
     due_kwh = due_h * plugged * ev.params.charge_kw  # at the meter
-    relative = torch.zeros_like(due_kwh)
-    if cars.curve.shape[-3] > 0:
-        worth = car_value(cars, ev) * ev.params.charge_eff
-        relative = compress((worth - moment.price_per_kwh) * 1000.0, 100.0) * plugged
-    rest = torch.zeros_like(due_kwh) + laxity_h(cars, ev).clamp(0.0, 24.0) * plugged / 24.0
+    worth = cars.value_per_kwh * ev.params.charge_eff
+    relative = compress((worth - moment.price_per_kwh) * 1000.0, 100.0) * plugged
+    rest = torch.zeros_like(due_kwh) + laxity_h(cars).clamp(0.0, 24.0) * plugged / 24.0
     parts: list[Tensor] = []
     for index in range(cars.curve.shape[-3]):
         member = (ev.cohort == index).to(due_kwh.dtype)

@@ -74,7 +74,7 @@ def step_site(set_points: SetPoints, moment: Moment, fleet: Fleet, dt_h: float) 
     cars: EvOutcome | None = None
     evs, ev = moment.ev, fleet.ev
     if evs is not None and ev is not None:
-        around = car_envelope(evs, ev, moment, solar_kw, fleet, dt_h)
+        around = car_envelope(evs, moment, solar_kw, fleet, dt_h)
         asked = set_points.ev_kw
         if asked is None:
             asked = torch.full_like(load_kw, torch.nan)

@@ -8,7 +8,7 @@ from vpp_envs.charging import first_cars, step_cars
 from vpp_envs.devices.battery import BatteryParams
 from vpp_envs.devices.ev import EvState, Session, charged_kwh
 from vpp_envs.dispatch.ev_envelope import beside_site, ev_range
-from vpp_envs.dispatch.moment import EvMoment, Moment
+from vpp_envs.dispatch.moment import Moment, car_moment
 from vpp_envs.fleet.agreement import Agreement
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.simulator import SetPoints, step_site
@@ -226,9 +226,8 @@ def test_no_curtailment_takes_a_cars_room_away(car_home):
     zero = torch.zeros(1, dtype=torch.int64)
     site = Agreement(one(2.0), one(5.0), one(5.0), one(0.8))
     fleet = Fleet(zero, battery, one(8.0), zero, one(0.6), zero, site, zero, ev)
-    cars = EvMoment(
-        state(51.0 - 6.3), stay(1.0, ends=1.0), one(0.5), torch.zeros(1, 1, 12, 25).double()
-    )
+    curve = torch.zeros(1, 12, 25).double()
+    cars = car_moment(state(51.0 - 6.3), stay(1.0, ends=1.0), one(0.5), curve, ev, 1.0)
     moment = Moment(one(10.0), one(3.0), one(8.0), one(-0.5), torch.zeros(1, 17).double(), cars)
     for ceiling in (8.0, 0.0):
         for battery_kw in (-5.0, 5.0):

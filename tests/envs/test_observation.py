@@ -181,7 +181,7 @@ def test_cars_are_described_per_unit_of_their_class(cars):
     plant_kw = (battery_kw + ev.params.charge_kw).sum()
     stored_kw = (ev.params.charge_kw * ev.params.charge_eff).clamp(min=1e-6)
     due_h = (ev.agreement.target_kwh - moment.state.energy_kwh).clamp(min=0.0) / stored_kw
-    envelope = car_envelope(moment, ev, cars.moment, cars.moment.solar_available_kw, fleet, DT_H)
+    envelope = car_envelope(moment, cars.moment, cars.moment.solar_available_kw, fleet, DT_H)
     assert 0 < plugged.mean() < 1
     for index, name in enumerate(cars.scenario.car_names):
         mine = ev.cohort == index

@@ -19,7 +19,7 @@ from torch import Tensor
 from vpp_envs.charging import first_cars
 from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.moment import Moment
-from vpp_envs.dispatch.value_curve import car_value, usable_fill
+from vpp_envs.dispatch.value_curve import usable_fill
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import Fleet, commanded, rated_kw
 from vpp_envs.fleet.mix import draw_homes, homes_at
@@ -293,7 +293,7 @@ def _stored_in_cars(moment: Moment, fleet: Fleet) -> Tensor:
     cars, ev = moment.ev, fleet.ev
     if cars is None or ev is None or cars.curve.shape[-3] == 0:
         return torch.zeros_like(moment.energy_kwh[..., 0])
-    worth = car_value(cars, ev).detach().clamp(max=_MOST_WORTH_PER_KWH)
+    worth = cars.value_per_kwh.detach().clamp(max=_MOST_WORTH_PER_KWH)
     beyond_kwh = cars.state.energy_kwh - (ev.agreement.target_kwh - cars.state.excused_kwh)
     return (worth * beyond_kwh * (ev.cohort >= 0)).sum(-1)
 

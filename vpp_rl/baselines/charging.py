@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vpp_envs.dispatch.envelope import neutral
 from vpp_envs.dispatch.ev_envelope import EvEnvelope
-from vpp_envs.dispatch.moment import EvMoment, car_envelope, need_h
+from vpp_envs.dispatch.moment import EvMoment, car_envelope
 from vpp_envs.fleet.fleet import EvFleet
 from vpp_envs.forecast.protocol import LEAD_H
 from vpp_envs.simulator import SetPoints
@@ -67,7 +67,7 @@ class OffPeak:
         after, before = hour >= self.from_h, hour < self.to_h
         wraps = torch.as_tensor(self.from_h) > torch.as_tensor(self.to_h)
         night = torch.where(wraps, after | before, after & before)
-        return _charge(scene, lambda cars, ev: night & (need_h(cars.state, ev) > 0))
+        return _charge(scene, lambda cars, ev: night & (cars.need_h > 0))
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ class CheapestSlots:
             part = (cars.session.hours_left.double().unsqueeze(-1) - start_h) / LEAD_H
             inside = part > 0.5
             better = (inside & (lead < now.unsqueeze(-1) - _SAME)).sum(-1) * LEAD_H
-            need = need_h(cars.state, ev)
-            return (need > 0) & (better < need)
+            return (cars.need_h > 0) & (better < cars.need_h)
 
         return _charge(scene, cheap)
 
@@ -106,7 +105,7 @@ def _charge(scene: Scene, now: Callable[[EvMoment, EvFleet], Tensor]) -> SetPoin
     if cars is None or ev is None:
         return SetPoints(rest, moment.solar_available_kw)
     envelope: EvEnvelope = car_envelope(
-        cars, ev, moment, moment.solar_available_kw, fleet, scene.scenario.dt_h
+        cars, moment, moment.solar_available_kw, fleet, scene.scenario.dt_h
     )
     # To the target, not to the brim: a timer stops there.
     high_kw = torch.minimum(envelope.high_kw, torch.maximum(envelope.alone_kw, envelope.low_kw))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vpp_envs.devices.ev import EvParams, EvState, Session, reachable_kwh
 from vpp_envs.dispatch.ev_envelope import rounding
 from vpp_envs.dispatch.ev_value import ev_value
-from vpp_envs.dispatch.moment import EvMoment
+from vpp_envs.dispatch.moment import EvMoment, car_moment
 from vpp_envs.fleet.agreement import EvAgreement
 from vpp_envs.fleet.cohorts import EV_COHORTS, EvCohort, ev_class
 from vpp_envs.fleet.fleet import EvFleet
@@ -113,9 +113,11 @@ class Cars(nn.Module):
         # Whole intervals since the half hour began, though the hour be rounded down.
         passed = torch.remainder(torch.floor(hour / self.dt_h + 1e-3), self.ticks_per_issue)
         rest_h = ((self.ticks_per_issue - passed) * self.dt_h).reshape(1)
-        return EvMoment(
+        return car_moment(
             EvState(energy_kwh, excused_kwh, energy_kwh),
             Session(hours_left, none, none, none),
             rest_h,
             curve,
+            ev,
+            self.dt_h,
         )

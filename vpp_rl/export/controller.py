@@ -190,7 +190,7 @@ class Controller(nn.Module):
         of_cars: list[Tensor] = []
         evs, ev, ev_kw = moment.ev, fleet.ev, asked.ev_kw
         if evs is not None and ev is not None and ev_kw is not None:
-            around = car_envelope(evs, ev, moment, solar_kw, fleet, self.dt_h)
+            around = car_envelope(evs, moment, solar_kw, fleet, self.dt_h)
             # No charger runs at less than its least power: the battery makes room for what does.
             ev_kw = into_steps(ev_kw, around)
             site_kw = site_kw + ev_kw

@@ -90,7 +90,7 @@ def least_laxity_kw(
     cars, ev = moment.ev, fleet.ev
     if cars is None or ev is None:
         return None
-    envelope = car_envelope(cars, ev, moment, solar_kw, fleet, dt_h)
+    envelope = car_envelope(cars, moment, solar_kw, fleet, dt_h)
     classes = cars.curve.shape[-3]
     if classes == 0:
         return envelope.alone_kw
@@ -104,7 +104,7 @@ def least_laxity_kw(
     target_kw = low_sum_kw + 0.5 * (1.0 + share.unsqueeze(-1)) * (_sum(high_kw) - low_sum_kw)
     power_kw = meet_level(
         target_kw,
-        (laxity_h(cars, ev) - dt_h).unsqueeze(-2),
+        (laxity_h(cars) - dt_h).unsqueeze(-2),
         (ev.params.charge_kw / dt_h).unsqueeze(-2),
         torch.ones_like(ev.params.charge_kw).unsqueeze(-2),
         low_kw,

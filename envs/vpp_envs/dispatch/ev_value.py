@@ -135,9 +135,7 @@ def stay_place(left_h: Tensor) -> tuple[Tensor, Tensor]:
         dtype=left_h.dtype,
         device=left_h.device,
     )
-    row = torch.zeros_like(left_h, dtype=torch.int64)
-    for edge in [0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 16.0]:
-        row = row + (left_h >= edge)
+    row = (left_h.unsqueeze(-1) >= edges[1:-1]).sum(-1)
     low, high = edges[row], edges[row + 1]
     return row, ((left_h - low) / (high - low)).clamp(0.0, 1.0)
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from vpp_envs.devices.ev import EvState, Session, charging_clock_h
 from vpp_envs.dispatch.envelope import battery_range, solar_ceiling
 from vpp_envs.dispatch.ev_envelope import EvEnvelope, beside_site, ev_range
+from vpp_envs.dispatch.ev_value import value_of_need
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.flexible.flex import Flex
 from vpp_envs.flexible.kinds import FlexibleMoment
@@ -20,6 +21,32 @@ class EvMoment(NamedTuple):
     session: Session
     rest_h: Tensor  # from the start of the step to the end of its half hour, (..., 1) [h]
     curve: Tensor  # value of a stored kWh by class, stay and need, (..., C, L, S) [currency/kWh]
+    own: EvEnvelope  # powers that keep the promise, before the connection narrows them
+    need_h: Tensor  # flat-out charging missing to the promise, below 0 what is over, (..., N) [h]
+    value_per_kwh: Tensor  # of one more stored kWh, 0 without classes, (..., N) [currency/kWh]
+
+
+def car_moment(
+    state: EvState, session: Session, rest_h: Tensor, curve: Tensor, ev: EvFleet, dt_h: float
+) -> EvMoment:
+    """Foresee the cars' step once, for all who ask.
+
+    Args:
+        state: Of the cars, (..., N).
+        session: What is known of their stay.
+        rest_h: From the start of the step to the end of its half hour, (..., 1). [h]
+        curve: Value by class, stay and need, (..., C, L, S). [currency/kWh]
+        ev: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    promised_kwh = ev.agreement.target_kwh - state.excused_kwh
+    promised_h = charging_clock_h(promised_kwh, ev.params)
+    need_h = promised_h - charging_clock_h(state.energy_kwh, ev.params)
+    value = torch.zeros_like(need_h)
+    if curve.shape[-3] > 0:
+        value = value_of_need(curve, session.hours_left - rest_h, need_h, ev.cohort)
+    own = ev_range(state, session, ev, dt_h)
+    return EvMoment(state, session, rest_h, curve, own, need_h, value)
 
 
 class Moment(NamedTuple):
@@ -46,9 +73,9 @@ def allowed_solar_kw(asked_kw: Tensor, moment: Moment, fleet: Fleet, dt_h: float
     takes the car's promise away.
     """
     load_kw = moment.load_kw + flexible_must_kw(moment)
-    cars, ev = moment.ev, fleet.ev
-    if cars is not None and ev is not None:
-        must_kw = ev_range(cars.state, cars.session, ev, dt_h).low_kw.clamp(min=0.0)
+    cars = moment.ev
+    if cars is not None:
+        must_kw = cars.own.low_kw.clamp(min=0.0)
         low_kw, _ = battery_range(moment.energy_kwh, fleet.battery, fleet.agreement, dt_h)
         help_kw = torch.where(must_kw > 0, (-low_kw).clamp(min=0.0), torch.zeros_like(low_kw))
         load_kw = load_kw + must_kw + help_kw
@@ -93,9 +120,9 @@ def flexible_room_kw(
     export_kw = fleet.agreement.export_limit_kw + site_kw
     battery_kw, _ = battery_range(moment.energy_kwh, fleet.battery, fleet.agreement, dt_h)
     site_kw = site_kw + battery_kw.clamp(min=0.0)
-    cars, ev = moment.ev, fleet.ev
-    if cars is not None and ev is not None:
-        site_kw = site_kw + ev_range(cars.state, cars.session, ev, dt_h).low_kw.clamp(min=0.0)
+    cars = moment.ev
+    if cars is not None:
+        site_kw = site_kw + cars.own.low_kw.clamp(min=0.0)
     return fleet.agreement.import_limit_kw - site_kw, export_kw
 
 
@@ -118,13 +145,12 @@ def with_load(moment: Moment, more_kw: Tensor) -> Moment:
 
 
 def car_envelope(
-    cars: EvMoment, ev: EvFleet, moment: Moment, solar_kw: Tensor, fleet: Fleet, dt_h: float
+    cars: EvMoment, moment: Moment, solar_kw: Tensor, fleet: Fleet, dt_h: float
 ) -> EvEnvelope:
     """Envelope of each home's car beside its load, its solar output and a battery's recharge.
 
     Args:
         cars: Their state and stays.
-        ev: Their constants, (N,).
         moment: State and signals.
         solar_kw: Solar output, (..., N). [kW]
         fleet: Constants of the homes, (N,).
@@ -132,25 +158,9 @@ def car_envelope(
     """
     low_kw, _ = battery_range(moment.energy_kwh, fleet.battery, fleet.agreement, dt_h)
     site_kw = moment.load_kw - solar_kw + low_kw.clamp(min=0.0)
-    return beside_site(ev_range(cars.state, cars.session, ev, dt_h), site_kw, fleet.agreement)
+    return beside_site(cars.own, site_kw, fleet.agreement)
 
 
-def laxity_h(cars: EvMoment, ev: EvFleet) -> Tensor:
-    """Hours that each car could rest and still reach what it was promised, (..., N). [h]
-
-    Args:
-        cars: Their state and stays.
-        ev: Their constants, (N,).
-    """
-    return cars.session.hours_left - need_h(cars.state, ev)
-
-
-def need_h(state: EvState, ev: EvFleet) -> Tensor:
-    """Hours of flat-out charging missing to what was promised; below 0 what is over, (..., N). [h]
-
-    Args:
-        state: Of the cars, (..., N).
-        ev: Their constants, (N,).
-    """
-    promised_kwh = ev.agreement.target_kwh - state.excused_kwh
-    return charging_clock_h(promised_kwh, ev.params) - charging_clock_h(state.energy_kwh, ev.params)
+def laxity_h(cars: EvMoment) -> Tensor:
+    """Hours that each car could rest and still reach what it was promised, (..., N). [h]"""
+    return cars.session.hours_left - cars.need_h

@@ -35,7 +35,7 @@ def per_device(
     site_kw = moment.load_kw - solar_kw
     ev_kw: Tensor | None = None
     if cars is not None and ev is not None:
-        around = car_envelope(cars, ev, moment, solar_kw, fleet, dt_h)
+        around = car_envelope(cars, moment, solar_kw, fleet, dt_h)
         share = 0.5 * (1.0 + action[..., homes + 1 : of_flexible])
         ev_kw = around.low_kw + share * (around.high_kw - around.low_kw)
         site_kw = site_kw + ev_kw

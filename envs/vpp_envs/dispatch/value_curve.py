@@ -8,18 +8,15 @@ import torch
 from torch import Tensor
 
 from vpp_envs.dispatch.envelope import battery_envelope, neutral
-from vpp_envs.dispatch.ev_value import value_of_need
 from vpp_envs.dispatch.flexible import summed_kw, valued_flexible_kw
 from vpp_envs.dispatch.moment import (
-    EvMoment,
     Moment,
     allowed_solar_kw,
     car_envelope,
-    need_h,
     with_load,
 )
 from vpp_envs.dispatch.trade import traded_kw
-from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.fleet.pick import column_of_each
 from vpp_envs.flexible.flex import read_curve
 from vpp_envs.simulator import SetPoints
@@ -109,13 +106,12 @@ def car_power_kw(
     cars, ev = moment.ev, fleet.ev
     if cars is None or ev is None:
         return None
-    envelope = car_envelope(cars, ev, moment, solar_kw, fleet, dt_h)
+    envelope = car_envelope(cars, moment, solar_kw, fleet, dt_h)
     if cars.curve.shape[-3] == 0:
         return envelope.alone_kw
     member = ev.cohort.clamp(min=0)
     bends = bend.unflatten(-1, [cars.curve.shape[-3], 2])
-    value = car_value(cars, ev)
-    value = value * column_of_each(torch.exp(0.7 * bends[..., 0]), member)
+    value = cars.value_per_kwh * column_of_each(torch.exp(0.7 * bends[..., 0]), member)
     value = value + 0.1 * column_of_each(bends[..., 1], member)
     buy_gain = ev.params.charge_eff * value - moment.price_per_kwh
     sell_gain = moment.price_per_kwh - ev.params.wear_per_kwh - value / ev.params.discharge_eff
@@ -129,17 +125,6 @@ def car_power_kw(
         temperature,
     )
     return torch.where(ev.cohort < 0, envelope.alone_kw, power_kw)
-
-
-def car_value(cars: EvMoment, ev: EvFleet) -> Tensor:
-    """Value of one more stored kWh in each car, (..., N). [currency/kWh]
-
-    Args:
-        cars: Their state and stays.
-        ev: Their constants, (N,).
-    """
-    left_h = cars.session.hours_left - cars.rest_h
-    return value_of_need(cars.curve, left_h, need_h(cars.state, ev), ev.cohort)
 
 
 def value_at_fill(curve: Tensor, energy_kwh: Tensor, fleet: Fleet) -> Tensor:

@@ -6,10 +6,8 @@ from hypothesis import strategies as st
 
 from vpp_envs.charging import step_cars
 from vpp_envs.devices.ev import EvState, Session
-from vpp_envs.dispatch.ev_envelope import ev_range
 from vpp_envs.dispatch.ev_value import NEED_POINTS, STAYS, STAYS_H, ev_value, value_of_need
-from vpp_envs.dispatch.moment import EvMoment, need_h
-from vpp_envs.dispatch.value_curve import car_value
+from vpp_envs.dispatch.moment import car_moment
 
 DT_H = 1.0 / 12.0
 EFF = 0.9
@@ -219,13 +217,12 @@ def test_charging_by_the_value_costs_about_what_the_best_schedule_does(car_home)
         session = Session(left, none, none, none)
         rest = torch.from_numpy((6 - at % 6) * DT_H).unsqueeze(-1)
         price = prices[row, at // 6]
-        worth = car_value(EvMoment(now, session, rest, curve), ev)
-        envelope = ev_range(now, session, ev, DT_H)
-        wants = worth * EFF > torch.from_numpy(price).unsqueeze(-1)
+        cars = car_moment(now, session, rest, curve, ev, DT_H)
+        wants = cars.value_per_kwh * EFF > torch.from_numpy(price).unsqueeze(-1)
         # To the target and no further: the optimum does not buy for later either.
-        due_kw = need_h(now, ev).clamp(min=0.0) * 7.2 / DT_H
-        asked = torch.where(wants, due_kw, envelope.low_kw)
-        outcome = step_cars(asked, now, session, envelope, ev, DT_H)
+        due_kw = cars.need_h.clamp(min=0.0) * 7.2 / DT_H
+        asked = torch.where(wants, due_kw, cars.own.low_kw)
+        outcome = step_cars(asked, now, session, cars.own, ev, DT_H)
         cost += outcome.power_kw.squeeze(-1).numpy() * DT_H * price
         now = outcome.state
     assert (now.energy_kwh >= 63.0 - 1e-9).all()

@@ -32,8 +32,8 @@ def shared(env, share):
     classes = moment.ev.curve.shape[-3]
     action = torch.full((env.num_envs, classes), share, dtype=torch.float64)
     power = least_laxity_kw(action, moment, solar, fleet, DT_H)
-    envelope = car_envelope(moment.ev, fleet.ev, moment, solar, fleet, DT_H)
-    return power, envelope, laxity_h(moment.ev, fleet.ev)
+    envelope = car_envelope(moment.ev, moment, solar, fleet, DT_H)
+    return power, envelope, laxity_h(moment.ev)
 
 
 @pytest.mark.parametrize("share", [-1.0, -0.7, -0.1, 0.0, 0.4, 0.95, 1.0])
@@ -87,7 +87,7 @@ def test_laxity_is_the_time_left_beyond_flat_out_charging(plant):
     stored = (ev.params.charge_kw * ev.params.charge_eff).clamp(min=1e-6)
     expected = moment.ev.session.hours_left - missing / stored
     present = ev.params.charge_kw > 0
-    torch.testing.assert_close(laxity_h(moment.ev, ev)[:, present], expected[:, present])
+    torch.testing.assert_close(laxity_h(moment.ev)[:, present], expected[:, present])
 
 
 def test_without_cars_there_is_nothing_to_share(small_spec):

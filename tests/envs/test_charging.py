@@ -238,7 +238,8 @@ def test_no_curtailment_takes_a_cars_room_away(car_home):
             assert outcome.net_kw.item() <= 5.0 + 1e-9
             assert not outcome.broken.item()
     # A car that need not charge leaves the sun to be switched off.
-    late = moment._replace(ev=cars._replace(state=state(51.0)))
+    full = car_moment(state(51.0), cars.session, cars.rest_h, curve, ev, 1.0)
+    late = moment._replace(ev=full)
     assert step_site(asked, late, fleet, 1.0).solar_output_kw.item() == pytest.approx(0.0)
 
 

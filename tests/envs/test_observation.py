@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vpp_envs.dispatch.envelope import battery_envelope
-from vpp_envs.dispatch.moment import car_envelope
+from vpp_envs.dispatch.moment import car_envelope, car_moment
 from vpp_envs.fleet.pick import map_columns
 from vpp_envs.observation import (
     CURVE_FILLS,
@@ -160,9 +160,8 @@ def test_the_order_of_the_homes_does_not_matter(name, request):
             type(part)(*(column[:, order] for column in part))
             for part in (moment.ev.state, moment.ev.session)
         )
-        moment = moment._replace(
-            ev=moment.ev._replace(**dict(zip(("state", "session"), parts, strict=True)))
-        )
+        rest_h, curve = moment.ev.rest_h, moment.ev.curve
+        moment = moment._replace(ev=car_moment(*parts, rest_h, curve, mixed.ev, DT_H))
     torch.testing.assert_close(
         fleet_features(moment, mixed, DT_H),
         fleet_features(env.moment, env.fleet, DT_H),

@@ -63,7 +63,8 @@ def powers(rule, spec, hours_left, fill, hour=12.0):
     ev = env.fleet.ev
     session = now.ev.session._replace(hours_left=hours_left * same, ends=0.0 * same)
     kwh = fill * ev.agreement.target_kwh * same
-    cars = now.ev._replace(state=now.ev.state._replace(energy_kwh=kwh), session=session)
+    state = now.ev.state._replace(energy_kwh=kwh)
+    cars = car_moment(state, session, now.ev.rest_h, now.ev.curve, ev, env.scenario.dt_h)
     scene = scene_of(env)
     tick = scene.tick + round(hour * 12)
     scene = replace(scene, moment=now._replace(ev=cars), tick=tick)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from vpp_envs.dispatch.moment import car_moment
 from vpp_rl.baselines.charging import CheapestSlots, Latest, OffPeak, Together
 from vpp_rl.baselines.rules import Idle, SelfConsumption
 from vpp_rl.policy import scene_of

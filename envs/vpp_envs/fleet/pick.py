@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -38,3 +39,18 @@ def column_of_each(table: Tensor, index: Tensor) -> Tensor:
         (..., N).
     """
     return table.gather(-1, index.expand(table.shape[:-1] + index.shape[-1:]))
+
+
+def beside(tree: Any, other: Any) -> Any:  # noqa: ANN401
+    """Stack two states, so that one pass of arithmetic serves both, (2, ..., N)."""
+    return map_columns(tree, lambda one, two: torch.stack((one, two)), other)
+
+
+def first_of(tree: Any) -> Any:  # noqa: ANN401
+    """The first of what `beside` stacked, (..., N)."""
+    return map_columns(tree, lambda column: column[0])
+
+
+def second_of(tree: Any) -> Any:  # noqa: ANN401
+    """The second of what `beside` stacked, (..., N)."""
+    return map_columns(tree, lambda column: column[1])

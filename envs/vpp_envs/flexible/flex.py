@@ -40,39 +40,27 @@ class Served(NamedTuple):
     broken: Tensor  # a promise was broken, bool: never true, and checked here all the same
 
 
-def with_thermostat(
-    cohort: Tensor,
-    rated_kw: Tensor,
-    edges_kw: tuple[Tensor, Tensor],
-    alone_kw: Tensor,
-    least_kw: Tensor,
-    fill: Tensor,
-    curve: Tensor,
-) -> Flex:
-    """A device whose own thermostat decides where nobody manages it.
+class Edges(NamedTuple):
+    """Powers of devices for one step: those of the homes, or theirs and their twins', (..., N)."""
+
+    low_kw: Tensor  # from which every promise stays reachable, lower edge [kW]
+    high_kw: Tensor  # upper edge [kW]
+    alone_kw: Tensor  # when nobody asks, within the edges [kW]
+
+
+def with_thermostat(cohort: Tensor, low_kw: Tensor, high_kw: Tensor, alone_kw: Tensor) -> Edges:
+    """Edges of devices whose own thermostat decides where nobody manages them.
 
     Args:
         cohort: Class, -1 where the thermostat alone decides, (..., N) int64.
-        rated_kw: Size, (N,). [kW]
-        edges_kw: From which its promise stays reachable, lower and upper, (..., N). [kW]
-        alone_kw: What its thermostat would do, (..., N). [kW]
-        least_kw: At which it runs or not at all, (..., N). [kW]
-        fill: 0 where it must draw soon, 1 where it can take no more, (..., N).
-        curve: Value of a kWh by class and fill, (..., C, F). [currency/kWh]
+        low_kw: Lower edge of where the promise stays reachable, (..., N). [kW]
+        high_kw: Upper edge, (..., N). [kW]
+        alone_kw: What the thermostat would do, (..., N). [kW]
     """
-    low_kw, high_kw = edges_kw
     alone_kw = torch.minimum(torch.maximum(alone_kw, low_kw), high_kw)
     managed = cohort >= 0
-    return Flex(
-        cohort,
-        rated_kw,
-        torch.where(managed, low_kw, alone_kw),
-        torch.where(managed, high_kw, alone_kw),
-        alone_kw,
-        least_kw,
-        fill,
-        read_curve(curve, fill, cohort),
-        curve,
+    return Edges(
+        torch.where(managed, low_kw, alone_kw), torch.where(managed, high_kw, alone_kw), alone_kw
     )
 
 

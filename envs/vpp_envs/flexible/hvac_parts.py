@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from vpp_envs.devices.house import HouseParams
-from vpp_envs.devices.hvac import HvacParams
-from vpp_envs.flexible.flex import Served
+from vpp_envs.devices.house import HouseParams, Temperatures, Transition
+from vpp_envs.devices.hvac import HvacParams, Range
+from vpp_envs.flexible.flex import Edges, Served
 
 
 class HvacCohort(NamedTuple):
@@ -54,17 +54,20 @@ class HvacFleet(NamedTuple):
     cohort: Tensor  # class, -1 without one or one that is not managed, (N,) int64
 
 
-class HvacState(NamedTuple):
-    """State of the houses and of their twins that are left alone, (..., N)."""
+class HouseState(NamedTuple):
+    """State of houses and their machines, (..., N)."""
 
     air_c: Tensor
     mass_c: Tensor
     on: Tensor  # 1 while the machine runs
     since_h: Tensor  # since it was switched [h]
-    alone_air_c: Tensor
-    alone_mass_c: Tensor
-    alone_on: Tensor
-    alone_since_h: Tensor
+
+
+class HvacState(NamedTuple):
+    """State of the houses and of their twins, which make the same promises and nobody commands."""
+
+    house: HouseState
+    alone: HouseState
 
 
 class HvacTables(NamedTuple):
@@ -77,13 +80,35 @@ class HvacTables(NamedTuple):
     curve: Tensor  # (I, C, F) [currency/kWh]
 
 
+class HouseCourse(NamedTuple):
+    """The step ahead of houses with their machines off, and what these can do, (..., N)."""
+
+    state: HouseState  # from which
+    free: Temperatures  # at the end, machine off
+    rest: Temperatures  # equilibrium of the step, machine off
+    over: Transition  # of the step
+    cools: Tensor  # the machine's mode, bool
+    able: Range
+    most_kw: Tensor  # that the machine can draw [kW]
+    rise_k_per_kw: Tensor  # of the air at the end, per kW of heat [K/kW]
+    inner_c: Tensor  # how far pre-cooling or pre-heating may go [C]
+
+
+class HouseAhead(NamedTuple):
+    """The step ahead of houses, foreseen once for all who ask, (..., N)."""
+
+    course: HouseCourse
+    edges: Edges
+    least_kw: Tensor  # it runs at this power or not at all, 0: at any [kW]
+
+
 class HvacMoment(NamedTuple):
     """State and signals of one step, (..., N)."""
 
-    state: HvacState
     outdoor_c: Tensor  # [C]
     gain_kw: Tensor  # heat of sun, people and appliances, half into the air, half into the mass
     away: Tensor  # [0 to 1]
+    ahead: HouseAhead  # of the homes and of their twins, (2, ..., N)
     curve: Tensor  # (..., C, F) [currency/kWh]
 
 

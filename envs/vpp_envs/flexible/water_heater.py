@@ -29,9 +29,10 @@ from vpp_envs.devices.water_heater import (
     power_for_kw,
     taken,
 )
-from vpp_envs.fleet.pick import column_of_each
-from vpp_envs.flexible.flex import Flex, Served, into_flex, with_thermostat
+from vpp_envs.fleet.pick import beside, column_of_each, first_of, second_of
+from vpp_envs.flexible.flex import Flex, Served, into_flex, read_curve, with_thermostat
 from vpp_envs.flexible.water_heater_parts import (
+    TankAhead,
     TankState,
     WaterHeaterFleet,
     WaterHeaterMoment,
@@ -49,7 +50,36 @@ def moment_of(
     hot_l = fleet.use * column_of_each(rows.hot_l, fleet.archetype)
     others = (rows.mains_c, rows.ambient_c, rows.wet_bulb_c)
     draw = Draw(mixed_l, hot_l, *(column.expand_as(mixed_l) for column in others))
-    return WaterHeaterMoment(state, draw, rows.curve)
+    return WaterHeaterMoment(draw, foresee(beside(*state), draw, fleet, dt_h), rows.curve)
+
+
+def foresee(s: TankState, draw: Draw, fleet: WaterHeaterFleet, dt_h: float) -> TankAhead:
+    """What tanks can do in a step, and what their own thermostats will.
+
+    Args:
+        s: Their state, (..., N).
+        draw: Water drawn in the step, (..., N).
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    tank, agreed = fleet.params, fleet.agreement
+    passing = flow(draw, tank, dt_h)
+    heater = heater_now(s.temp_c, draw, tank)
+    floor_c = floor_of_c(heater, fleet, dt_h)
+    like = torch.zeros_like(floor_c)
+    top_c = agreed.most_c - _still_comes_k(heater, s.ran_h, fleet, dt_h)
+    high_kw = power_for_kw(heat_within_kw(s.temp_c, top_c, passing, dt_h), heater)
+    low_kw = power_for_kw(heat_for_kw(s.temp_c, floor_c, passing, dt_h), heater)
+    due = is_due(s.temp_c, s.cool_h, heater, fleet)
+    hot_kw = power_for_kw(heat_within_kw(s.temp_c, agreed.hot_c + like, passing, dt_h), heater)
+    low_kw = torch.where(due, torch.maximum(hot_kw, low_kw), low_kw)
+    high_kw = torch.maximum(high_kw, low_kw)
+    alone_kw, calls = _thermostat(s, passing, heater, fleet, dt_h)
+    least_kw = like
+    if dt_h < 5.0 / 60.0 - 1e-9:
+        low_kw, high_kw, least_kw = _on_or_off(low_kw, high_kw, heater, s.ran_h)
+    edges = with_thermostat(fleet.cohort, low_kw, high_kw, alone_kw)
+    return TankAhead(s, passing, heater, floor_c, edges, least_kw, calls)
 
 
 def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Flex:
@@ -60,31 +90,19 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    return _told(moment.state.tank, moment, fleet, dt_h)
-
-
-def _told(s: TankState, moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Flex:
-    """What heaters in a state tell dispatch: those of the homes, or their twins."""
-    tank, agreed = fleet.params, fleet.agreement
-    ahead = flow(moment.draw, tank, dt_h)
-    heater = heater_now(s.temp_c, moment.draw, tank)
-    floor_c = floor_of_c(s.temp_c, moment, fleet, dt_h)
-    like = torch.zeros_like(floor_c)
-    top_c = agreed.most_c - _still_comes_k(heater, s.ran_h, fleet, dt_h)
-    high_kw = power_for_kw(heat_within_kw(s.temp_c, top_c, ahead, dt_h), heater)
-    low_kw = power_for_kw(heat_for_kw(s.temp_c, floor_c, ahead, dt_h), heater)
-    due = is_due(s.temp_c, s.cool_h, heater, fleet)
-    hot_kw = power_for_kw(heat_within_kw(s.temp_c, agreed.hot_c + like, ahead, dt_h), heater)
-    low_kw = torch.where(due, torch.maximum(hot_kw, low_kw), low_kw)
-    high_kw = torch.maximum(high_kw, low_kw)
-    alone_kw, _ = _thermostat(s, ahead, heater, fleet, dt_h)
-    least_kw = torch.zeros_like(low_kw)
-    if dt_h < 5.0 / 60.0 - 1e-9:
-        low_kw, high_kw, least_kw = _on_or_off(low_kw, high_kw, heater, s.ran_h)
-    fill = ((s.temp_c - floor_c) / (agreed.most_c - floor_c).clamp(min=1.0)).clamp(0.0, 1.0)
-    edges_kw = (low_kw, high_kw)
-    return with_thermostat(
-        fleet.cohort, fleet.rated_kw, edges_kw, alone_kw, least_kw, fill, moment.curve
+    ahead, most_c = moment.ahead, fleet.agreement.most_c
+    temp_c, floor_c = ahead.state.temp_c[0], ahead.floor_c[0]
+    fill = ((temp_c - floor_c) / (most_c - floor_c).clamp(min=1.0)).clamp(0.0, 1.0)
+    return Flex(
+        fleet.cohort,
+        fleet.rated_kw,
+        ahead.edges.low_kw[0],
+        ahead.edges.high_kw[0],
+        ahead.edges.alone_kw[0],
+        ahead.least_kw[0],
+        fill,
+        read_curve(moment.curve, fill, fleet.cohort),
+        moment.curve,
     )
 
 
@@ -100,15 +118,16 @@ def step(
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    before, tank = moment.state.tank, fleet.params
-    heater = heater_now(before.temp_c, moment.draw, tank)
-    power_kw = into_flex(asked_kw, around)
-    after, passed = _after(before, power_kw, moment, fleet, dt_h)
-    gone = taken(passed, moment.draw, tank, dt_h)
-    temp_c = after.temp_c
-    twin = _told(moment.state.alone, moment, fleet, dt_h)
-    twin_kw = into_flex(torch.full_like(power_kw, torch.nan), twin)
-    twin_after, _ = _after(moment.state.alone, twin_kw, moment, fleet, dt_h)
+    ahead, tank = moment.ahead, fleet.params
+    power_kw, twin_kw = into_flex(asked_kw, around), ahead.edges.alone_kw[1]
+    both_kw = torch.stack((power_kw, twin_kw))
+    heat = heat_kw(both_kw, ahead.heater)
+    passed = passage(ahead.state.temp_c, heat, ahead.flow, dt_h)
+    after = _after(ahead, passed, both_kw, fleet, dt_h)
+    state = WaterHeaterState(first_of(after), second_of(after))
+    before, heater = first_of(ahead.state), first_of(ahead.heater)
+    gone = taken(first_of(passed), moment.draw, tank, dt_h)
+    temp_c = state.tank.temp_c
     exists = (fleet.rated_kw > 0).to(temp_c.dtype)
     below_k_h = exists * (fleet.agreement.least_c - temp_c).clamp(min=0.0) * dt_h
     large = (gone.delivered_kwh > fleet.agreement.draw_kwh).to(temp_c.dtype)
@@ -116,16 +135,16 @@ def step(
     week_h = 7.0 * 24.0
     broken = _broken(power_kw, temp_c, heater, before, fleet, dt_h)
     return WaterHeaterOutcome(
-        WaterHeaterState(after, twin_after),
+        state,
         Served(power_kw, twin_kw, none, none, broken),
-        heat_kw(power_kw, heater) * dt_h,
+        heat[0] * dt_h,
         gone.lost_kwh,
         gone.delivered_kwh,
         exists * gone.cold_kwh,
         exists * gone.cold_l,
         below_k_h * (1.0 - large),
         below_k_h * large,
-        exists * (after.cool_h - week_h).clamp(0.0, dt_h),
+        exists * (state.tank.cool_h - week_h).clamp(0.0, dt_h),
     )
 
 
@@ -149,43 +168,31 @@ def first_state(
 
 
 def _after(
-    s: TankState,
-    power_kw: Tensor,
-    moment: WaterHeaterMoment,
-    fleet: WaterHeaterFleet,
-    dt_h: float,
-) -> tuple[TankState, Passage]:
-    """State of tanks after a step of a power, and how they came there."""
-    ahead = flow(moment.draw, fleet.params, dt_h)
-    heater = heater_now(s.temp_c, moment.draw, fleet.params)
-    passed = passage(s.temp_c, heat_kw(power_kw, heater), ahead, dt_h)
-    _, runs = _thermostat(s, ahead, heater, fleet, dt_h)
+    ahead: TankAhead, passed: Passage, power_kw: Tensor, fleet: WaterHeaterFleet, dt_h: float
+) -> TankState:
+    """State of tanks after a step of a power."""
+    s = ahead.state
     hot = passed.temp_c >= fleet.agreement.hot_c - 1e-3
-    after = TankState(
+    return TankState(
         passed.temp_c,
-        _relay(passed.temp_c, runs, fleet),
+        _relay(passed.temp_c, ahead.calls, fleet),
         torch.where(hot, torch.zeros_like(s.cool_h), s.cool_h + dt_h),
-        _ran_h(power_kw, heater, s.ran_h, dt_h),
+        _ran_h(power_kw, ahead.heater, s.ran_h, dt_h),
     )
-    return after, passed
 
 
-def floor_of_c(
-    temp_c: Tensor, moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float
-) -> Tensor:
+def floor_of_c(heater: Heater, fleet: WaterHeaterFleet, dt_h: float) -> Tensor:
     """Least temperature at a step's end from which the promise survives a large draw, (..., N).
 
     A draw that the heater makes up while it flows, five minutes or the step, needs no margin. What
     a compressor that starts here will add before it may stop stays below the most.
 
     Args:
-        temp_c: Of the tanks, (..., N). [C]
-        moment: Signals; its state is not read.
+        heater: What the heaters can do now.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
     tank, agreed = fleet.params, fleet.agreement
-    heater = heater_now(temp_c, moment.draw, tank)
     flat_out_kw = heat_kw(most_kw(heater), heater)
     missing_kwh = (agreed.draw_kwh - flat_out_kw * max(dt_h, 5.0 / 60.0)).clamp(min=0.0)
     starts_c = _still_comes_k(heater, torch.zeros_like(missing_kwh), fleet, dt_h)
@@ -246,35 +253,35 @@ def _ran_h(power_kw: Tensor, heater: Heater, ran_h: Tensor, dt_h: float) -> Tens
     return torch.where(runs, ran_h + dt_h, none)
 
 
-def _relay(temp_c: Tensor, heating: Tensor, fleet: WaterHeaterFleet) -> Tensor:
+def _relay(temp_c: Tensor, calls: Tensor, fleet: WaterHeaterFleet) -> Tensor:
     """The thermostat's memory: it starts below its deadband and stops at its set-point."""
     agreed = fleet.agreement
     starts = temp_c < agreed.set_c - agreed.deadband_k
-    goes_on = (heating > 0) & (temp_c < agreed.set_c - 1e-3)
+    goes_on = calls & (temp_c < agreed.set_c - 1e-3)
     return (starts | goes_on).to(temp_c.dtype)
 
 
 def _thermostat(
-    s: TankState, ahead: Flow, heater: Heater, fleet: WaterHeaterFleet, dt_h: float
+    s: TankState, passing: Flow, heater: Heater, fleet: WaterHeaterFleet, dt_h: float
 ) -> tuple[Tensor, Tensor]:
-    """What the heater's own thermostat does: power [kW], and whether it calls for heat, (..., N).
+    """What the heater's own thermostat does: power [kW], and whether it calls for heat, bool.
 
     From five minutes on it reacts within the step: it starts as soon as the water would end below
     its deadband, and stops when the set-point is reached. The element helps the pump only where
     the pump alone would leave the water far below.
     """
     agreed = fleet.agreement
-    idle_c = passage(s.temp_c, torch.zeros_like(s.temp_c), ahead, dt_h).temp_c
+    idle_c = passage(s.temp_c, torch.zeros_like(s.temp_c), passing, dt_h).temp_c
     low = s.temp_c if dt_h < 5.0 / 60.0 - 1e-9 else torch.minimum(s.temp_c, idle_c)
     runs = (s.heating > 0) | (low < agreed.set_c - agreed.deadband_k)
-    needed_kw = heat_within_kw(s.temp_c, agreed.set_c, ahead, dt_h)
+    needed_kw = heat_within_kw(s.temp_c, agreed.set_c, passing, dt_h)
     pump_only_kw = torch.minimum(needed_kw, heater.pump_kw * heater.pump_cop)
     far = low < agreed.set_c - 13.0
     wanted_kw = torch.where((heater.pump_kw > 0) & ~far, pump_only_kw, needed_kw)
     power_kw = power_for_kw(wanted_kw, heater)
     if dt_h < 5.0 / 60.0 - 1e-9:
         power_kw = torch.where((heater.pump_kw > 0) & ~far, heater.pump_kw, most_kw(heater))
-    return torch.where(runs, power_kw, torch.zeros_like(power_kw)), runs.to(s.temp_c.dtype)
+    return torch.where(runs, power_kw, torch.zeros_like(power_kw)), runs
 
 
 def _broken(

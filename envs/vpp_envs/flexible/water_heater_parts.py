@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from vpp_envs.devices.water_heater import Draw, WaterHeaterParams
-from vpp_envs.flexible.flex import Served
+from vpp_envs.devices.water_heater import Draw, Flow, Heater, WaterHeaterParams
+from vpp_envs.flexible.flex import Edges, Served
 
 
 class WaterHeaterCohort(NamedTuple):
@@ -75,11 +75,23 @@ class WaterHeaterTables(NamedTuple):
     curve: Tensor  # (I, C, F) [currency/kWh]
 
 
+class TankAhead(NamedTuple):
+    """The step ahead of tanks, foreseen once for all who ask, (..., N)."""
+
+    state: TankState  # from which
+    flow: Flow
+    heater: Heater
+    floor_c: Tensor  # least at the step's end from which the promise survives a large draw [C]
+    edges: Edges
+    least_kw: Tensor  # it runs at this power or not at all, 0: at any [kW]
+    calls: Tensor  # the thermostat calls for heat, bool
+
+
 class WaterHeaterMoment(NamedTuple):
     """State and signals of one step, (..., N)."""
 
-    state: WaterHeaterState
     draw: Draw
+    ahead: TankAhead  # of the homes' tanks and of their twins, (2, ..., N)
     curve: Tensor  # (..., C, F) [currency/kWh]
 
 

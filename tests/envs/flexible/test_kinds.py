@@ -81,17 +81,17 @@ def test_a_house_whose_envelope_is_wrong_is_seen(length, monkeypatch):
     world = WORLDS["hvac"](200, STEPS_H[length])
     right = worlds.hvac.band_c
 
-    def too_wide(moment, fleet):
-        coldest, warmest = right(moment, fleet)
+    def too_wide(away, fleet):
+        coldest, warmest = right(away, fleet)
         return coldest - 0.4, warmest + 0.4
 
-    def flex(moment, fleet, dt_h, plain=worlds.hvac.flex):
+    def foresee(*parts, plain=worlds.hvac.foresee):
         monkeypatch.setattr(worlds.hvac, "band_c", too_wide)
-        out = plain(moment, fleet, dt_h)
+        out = plain(*parts)
         monkeypatch.setattr(worlds.hvac, "band_c", right)
         return out
 
-    monkeypatch.setattr(worlds.hvac, "flex", flex)
+    monkeypatch.setattr(worlds.hvac, "foresee", foresee)
     assert live(world, "least", 400)[0] > 0
 
 
@@ -112,9 +112,7 @@ def test_a_compressor_is_foreseen_through_its_rest(monkeypatch):
 
     with_look = short_k_h(WORLDS["hvac"](200, 1 / 60))
     right = worlds.hvac._ahead_c
-    monkeypatch.setattr(
-        worlds.hvac, "_ahead_c", lambda c, p, m, f, hours: right(c, p, m, f, 1 / 60)
-    )
+    monkeypatch.setattr(worlds.hvac, "_ahead_c", lambda c, p, f, hours: right(c, p, f, 1 / 60))
     without = short_k_h(WORLDS["hvac"](200, 1 / 60))
     assert with_look == 0.0
     assert without > 1.0
@@ -139,7 +137,7 @@ def test_a_burner_keeps_a_home_that_only_cools_by_electricity_warm():
     burns = (fleet.params.burner > 0) & world.some
     heat_set = fleet.agreement.heat_set_c
     assert burns.sum() > 20
-    torch.testing.assert_close(state.air_c[0][burns], heat_set[burns])
+    torch.testing.assert_close(state.house.air_c[0][burns], heat_set[burns])
 
 
 def test_pre_cooling_ends_where_heating_would_begin_whatever_the_owner_allows():
@@ -151,7 +149,7 @@ def test_pre_cooling_ends_where_heating_would_begin_whatever_the_owner_allows():
     broken, state = live(world, "most", 300)
     managed = (world.fleet.cohort >= 0) & world.some
     assert broken == 0
-    assert (state.air_c[0] >= middle_c - 1e-9)[managed].all()
+    assert (state.house.air_c[0] >= middle_c - 1e-9)[managed].all()
 
 
 def test_a_tank_whose_floor_is_wrong_is_seen(monkeypatch):

@@ -54,7 +54,7 @@ def test_a_layered_tank_runs_cold_far_less_than_its_single_node(policy, most_per
     def each(tick, fleet, moment, around, outcome):
         of = layers_of(fleet.params)
         if not layered:
-            layered.append(Layers(moment.state.tank.temp_c, moment.state.tank.temp_c))
+            layered.append(Layers(moment.ahead.state.temp_c[0], moment.ahead.state.temp_c[0]))
         heat = outcome.heat_kwh / DT_H
         above = torch.where(layered[0].upper_c < 46.1, heat, 0.0 * heat)
         after = step_layers(layered[0], LayerHeat(above, heat - above), moment.draw, of, DT_H)
@@ -77,7 +77,7 @@ def test_who_is_below_the_promise_was_heating_with_all_there_is():
 
     def each(tick, fleet, moment, around, outcome):
         below = outcome.state.tank.temp_c < fleet.agreement.least_c - 1e-6
-        heater = water_heater.heater_now(moment.state.tank.temp_c, moment.draw, fleet.params)
+        heater = water_heater.heater_now(moment.ahead.state.temp_c[0], moment.draw, fleet.params)
         limit = heater.pump_kw + heater.element_kw
         seen.append(int(below.sum()))
         torch.testing.assert_close(outcome.served.power_kw[below], limit[below])
@@ -161,14 +161,13 @@ def test_an_edge_that_is_a_tenth_too_wide_is_seen(monkeypatch, policy, edge, by)
 
 
 def test_a_compressor_that_may_stop_at_once_is_seen(monkeypatch):
-    right = water_heater.flex
+    right = water_heater.foresee
 
-    def free(moment, fleet, dt_h):
-        tank = moment.state.tank
-        forgets = moment.state._replace(tank=tank._replace(ran_h=torch.zeros_like(tank.ran_h)))
-        return right(moment._replace(state=forgets), fleet, dt_h)
+    def free(state, *parts):
+        forgets = right(state._replace(ran_h=torch.zeros_like(state.ran_h)), *parts)
+        return forgets._replace(state=state)
 
-    monkeypatch.setattr(water_heater, "flex", free)
+    monkeypatch.setattr(water_heater, "foresee", free)
     luck = torch.Generator().manual_seed(3)
 
     def flips(around):
@@ -181,15 +180,16 @@ def test_a_compressor_that_may_stop_at_once_is_seen(monkeypatch):
 @pytest.mark.slow
 def test_a_compiled_step_is_the_eager_one():
     def once(temp, low, high, moment, fleet):
-        tank = moment.state.tank._replace(temp_c=temp)
-        moment = moment._replace(state=moment.state._replace(tank=tank))
+        tanks = moment.ahead.state._replace(temp_c=temp)
+        ahead = water_heater.foresee(tanks, moment.draw, fleet, DT_H)
+        moment = moment._replace(ahead=ahead)
         around = water_heater.flex(moment, fleet, DT_H)
         outcome = water_heater.step(0.5 * (low + high), around, moment, fleet, DT_H)
         return outcome.state.tank.temp_c, outcome.delivered_kwh, around.low_kw, around.high_kw
 
     def each(tick, fleet, moment, around, outcome):
         if tick == 100:
-            args = (moment.state.tank.temp_c, around.low_kw, around.high_kw, moment, fleet)
+            args = (moment.ahead.state.temp_c, around.low_kw, around.high_kw, moment, fleet)
             compiled = torch.compile(once, fullgraph=True)
             for one, other in zip(compiled(*args), once(*args), strict=True):
                 torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)

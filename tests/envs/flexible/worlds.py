@@ -54,7 +54,7 @@ class HvacWorld:
     def stored_kwh(self, state):
         """Heat in house and air above 0 C. [kWh]"""
         house = self.fleet.house
-        return house.air_kwh_per_k * state.air_c + house.mass_kwh_per_k * state.mass_c
+        return house.air_kwh_per_k * state.house.air_c + house.mass_kwh_per_k * state.house.mass_c
 
     def came_kwh(self, outcome):
         """Heat that came in less what went out. [kWh]"""

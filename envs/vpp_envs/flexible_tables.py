@@ -1,16 +1,20 @@
 """What a scenario knows of its flexible devices by tick: weather, people, and values of energy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vpp_envs.dispatch.flexible_value import FLEXIBLE_POINTS, leaking_value
+from vpp_envs.dispatch.flexible_value import FLEXIBLE_POINTS, leaking_value, waiting_value
+from vpp_envs.dispatch.pausing_value import pausing_value
+from vpp_envs.fleet.appliance_sampling import APPLIANCE_ARCHETYPES
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.fleet.hvac_sampling import OCCUPANCY_ARCHETYPES
 from vpp_envs.fleet.water_heater_sampling import HOT_WATER_ARCHETYPES
+from vpp_envs.flexible.appliance_parts import APPLIANCES, ApplianceTables, ApplianceType
+from vpp_envs.flexible.generator_parts import GENERATOR_COHORTS, GeneratorTables
 from vpp_envs.flexible.hvac_parts import HVAC_COHORTS, HvacCohort, HvacTables
 from vpp_envs.flexible.kinds import FlexibleTables, present
 from vpp_envs.flexible.water_heater_parts import (
@@ -23,6 +27,7 @@ from vpp_envs.scenario_tables import climate_name, market_signals, scenario_tari
 from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec
 from vpp_envs.signals.randomised import Randomisation, with_copies
 from vpp_envs.signals.retail import retail_signals
+from vpp_envs.signals.synthetic.appliance_use import appliance_table
 from vpp_envs.signals.synthetic.hot_water import garage_c, hot_water_table, wet_bulb_c
 from vpp_envs.signals.synthetic.occupancy import occupancy_tables
 from vpp_envs.signals.synthetic.weather import (
@@ -39,7 +44,12 @@ _COOL_SET_C, _HEAT_SET_C, _WARMED_K = 24.4, 20.3, 3.0
 
 # Classes of each kind that are present, by kind.
 Classes = tuple[tuple[str, tuple[int, ...]], ...]
-COHORTS: dict[str, Any] = {"water_heater": WATER_HEATER_COHORTS, "hvac": HVAC_COHORTS}
+COHORTS: dict[str, Any] = {
+    "water_heater": WATER_HEATER_COHORTS,
+    "hvac": HVAC_COHORTS,
+    **{name: (machine.cohort,) for name, machine in APPLIANCES.items()},
+    "generator": GENERATOR_COHORTS,
+}
 
 
 def classes_present(fleet: Fleet) -> Classes:
@@ -104,11 +114,34 @@ def flexible_of(
         market = retail_signals(market, scenario_tariff(tariff)).market
     climate, ticks = climate_name(spec), market.clock_ticks
     air_c = temperature_c(climate, market.start_utc, ticks, seed)
-    tables: dict[str, HvacTables | WaterHeaterTables] = {}
+    tables: dict[str, Any] = {}
     for kind, some in classes:
-        make = _water_heater_tables if kind == "water_heater" else _hvac_tables
-        tables[kind] = make(market, climate, air_c, seed, some)
-    return FlexibleTables(**tables)  # type: ignore[arg-type]
+        if kind in APPLIANCES:
+            tables[kind] = _appliance_tables(market, kind, seed, some)
+        elif kind == "generator":
+            tables[kind] = _generator_tables(market, some)
+        else:
+            make = _water_heater_tables if kind == "water_heater" else _hvac_tables
+            tables[kind] = make(market, climate, air_c, seed, some)
+    return FlexibleTables(**tables)
+
+
+def _appliance_tables(
+    market: MarketSignals, name: str, seed: int, classes: tuple[int, ...]
+) -> ApplianceTables:
+    ticks, times = market.clock_ticks, market.copies + 1
+    due_h = appliance_table(name, market.zone, market.start_utc, ticks, seed, APPLIANCE_ARCHETYPES)
+    machines = tuple(APPLIANCES[name] for _ in classes)
+    return ApplianceTables(due_h.repeat(times, 1), appliance_curves(market.forecast, machines))
+
+
+def _generator_tables(market: MarketSignals, classes: tuple[int, ...]) -> GeneratorTables:
+    """The grid is always there, and a kWh costs what a typical engine of the class burns."""
+    ticks = market.clock_ticks * (market.copies + 1)
+    cost = torch.tensor([GENERATOR_COHORTS[i].cost_per_kwh for i in classes])
+    issues = len(market.forecast.nodes_per_mwh)
+    curve = cost.reshape(1, -1, 1).expand(issues, -1, FLEXIBLE_POINTS)
+    return GeneratorTables(torch.zeros(ticks, 1), curve)
 
 
 def _hvac_tables(
@@ -158,26 +191,43 @@ def water_heater_curves(forecast: PriceForecast, tanks: tuple[WaterHeaterCohort,
         tanks: Classes of heaters.
     """
     drains = [torch.full((_HALF_HOURS,), tank.drain) for tank in tanks]
-    return _curves(forecast, tanks, lambda some, index: drains[index])
+
+    def value(nodes: Tensor, weights: Tensor, some: slice, index: int) -> Tensor:
+        tank, drain = tanks[index], drains[index][: nodes.shape[-2]]
+        return leaking_value(nodes, weights, tank.full_h, drain, tank.decay_per_h, LEAD_H)
+
+    return _curves(forecast, len(tanks), value)
+
+
+def appliance_curves(forecast: PriceForecast, machines: tuple[ApplianceType, ...]) -> Tensor:
+    """Price at which a machine's job starts, by class and slack, (I, C, F). [currency/kWh]
+
+    Args:
+        forecast: Of the price.
+        machines: One type a class.
+    """
+
+    def value(nodes: Tensor, weights: Tensor, some: slice, index: int) -> Tensor:
+        machine, job = machines[index], machines[index].cohort
+        if machine.pausable_from <= 0.0:
+            return pausing_value(nodes, weights, job.job_h + job.slack_h, LEAD_H)
+        return waiting_value(nodes, weights, job.job_h, job.slack_h, LEAD_H)
+
+    return _curves(forecast, len(machines), value)
 
 
 def _curves(
-    forecast: PriceForecast,
-    stores: Sequence[HvacCohort | WaterHeaterCohort],
-    drain: Callable[[slice, int], Tensor],
+    forecast: PriceForecast, classes: int, value: Callable[[Tensor, Tensor, slice, int], Tensor]
 ) -> Tensor:
-    """Values of stores that leak, for some issues at a time, (I, C, F). [currency/kWh]"""
+    """Values of a kWh by class, for some issues at a time, (I, C, F). [currency/kWh]"""
     issues = len(forecast.nodes_per_mwh)
-    curve = torch.zeros(issues, len(stores), FLEXIBLE_POINTS)
+    curve = torch.zeros(issues, classes, FLEXIBLE_POINTS)
     for start in range(0, issues, _CHUNK):
         some = slice(start, start + _CHUNK)
         nodes = forecast.nodes_per_mwh[some].float() / 1000.0
         weights = forecast.weights.float()
-        for index, store in enumerate(stores):
-            work = drain(some, index)[..., : nodes.shape[-2]]
-            curve[some, index] = leaking_value(
-                nodes, weights, store.full_h, work, store.decay_per_h, LEAD_H
-            )
+        for index in range(classes):
+            curve[some, index] = value(nodes, weights, some, index)
     return curve
 
 
@@ -202,7 +252,9 @@ def hvac_curves(forecast: PriceForecast, houses: tuple[HvacCohort, ...], air_c: 
     issues = len(forecast.nodes_per_mwh)
     work_k = work_k.repeat(issues // len(work_k), 1)
 
-    def drain(some: slice, index: int) -> Tensor:
-        return (work_k[some] / houses[index].hold_k).clamp(0.0, 0.95)
+    def value(nodes: Tensor, weights: Tensor, some: slice, index: int) -> Tensor:
+        house = houses[index]
+        drain = (work_k[some] / house.hold_k).clamp(0.0, 0.95)[..., : nodes.shape[-2]]
+        return leaking_value(nodes, weights, house.full_h, drain, house.decay_per_h, LEAD_H)
 
-    return _curves(forecast, houses, drain)
+    return _curves(forecast, len(houses), value)

@@ -94,7 +94,16 @@ SCENARIOS: dict[str, ScenarioSpec] = {
     "suburb": ScenarioSpec(
         name="suburb",
         fleet=FleetSpec(
-            homes=64, battery_share=0.5, ev_share=0.4, water_heater_share=0.5, hvac_share=0.8
+            homes=64,
+            battery_share=0.5,
+            ev_share=0.4,
+            water_heater_share=0.5,
+            hvac_share=0.8,
+            dishwasher_share=0.7,
+            washer_share=0.8,
+            dryer_share=0.6,
+            pool_pump_share=0.2,
+            generator_share=0.05,
         ),
         market=MarketSpec(train_days=60, validation_days=28, test_days=28),
     ),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vpp_envs.dispatch.moment import Moment
 from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.flexible.kinds import FlexibleOutcome
 from vpp_envs.markets.energy import settle_energy
 from vpp_envs.markets.ledger import Ledger
 from vpp_envs.simulator import Outcome, SetPoints, step_site
@@ -50,6 +51,11 @@ class Totals(NamedTuple):
     hvac_kwh: Tensor  # of heating and cooling, AC [kWh]
     discomfort_k_h: Tensor  # beyond a kelvin from the set-points [K h]
     hvac_short_k_h: Tensor  # outside promised bands with machines at their limit [K h]
+    machines_kwh: Tensor  # of dishwashers, washers, dryers and pool pumps, AC [kWh]
+    jobs: Tensor  # that came to these machines
+    late_jobs: Tensor  # whose deadline passed undone: they came with too little time
+    generator_kwh: Tensor  # fed in by back-up generators, AC [kWh]
+    generator_co2_kg: Tensor  # of what they burnt [kg]
 
 
 def advance(
@@ -143,4 +149,19 @@ def _flexible_totals(outcome: Outcome, dt_h: float) -> tuple[Tensor, ...]:
         )
     if houses is not None:
         of_houses = (houses.served.power_kw * dt_h, houses.discomfort_k_h, houses.short_k_h)
-    return tuple(part.sum(-1, dtype=torch.float64) for part in (*of_tanks, *of_houses))
+    parts = (*of_tanks, *of_houses, *_machine_parts(outcome.flexible, none, dt_h))
+    return tuple(part.sum(-1, dtype=torch.float64) for part in parts)
+
+
+def _machine_parts(outcome: FlexibleOutcome | None, none: Tensor, dt_h: float) -> list[Tensor]:
+    """What happened to machines with jobs and to engines, (..., N)."""
+    drawn_kwh, jobs, late, made_kwh, co2_kg = (none,) * 5
+    if outcome is None:
+        return [drawn_kwh, jobs, late, made_kwh, co2_kg]
+    for machine in (outcome.dishwasher, outcome.washer, outcome.dryer, outcome.pool_pump):
+        if machine is not None:
+            drawn_kwh = drawn_kwh + machine.served.power_kw * dt_h
+            jobs, late = jobs + machine.came, late + machine.late
+    if outcome.generator is not None:
+        made_kwh, co2_kg = outcome.generator.output_kwh, outcome.generator.co2_kg
+    return [drawn_kwh, jobs, late, made_kwh, co2_kg]

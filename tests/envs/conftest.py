@@ -36,8 +36,10 @@ def car_spec(small_spec: ScenarioSpec) -> ScenarioSpec:
 
 @pytest.fixture(scope="session")
 def suburb_spec(car_spec: ScenarioSpec) -> ScenarioSpec:
-    """The same homes, most with a water heater, and with heating and cooling."""
+    """The same homes, most with a water heater, and with heating and cooling; jobs and engines."""
     more = {"water_heater_share": 0.8, "heat_pump_water_share": 0.5, "hvac_share": 0.8}
+    more |= {"dishwasher_share": 0.7, "pool_pump_share": 0.6}
+    more |= {"generator_share": 0.4, "permit_share": 0.9}
     fleet = replace(car_spec.fleet, heat_pump_share=0.5, thermostat_share=0.9, **more)
     return replace(car_spec, fleet=fleet)
 

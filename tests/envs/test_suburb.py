@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from vpp_envs.dispatch.envelope import battery_range
+from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.flexible.kinds import present
 from vpp_envs.kernels import rows_at
 from vpp_envs.scenario import build_scenario
+from vpp_envs.serving import served_of
 from vpp_envs.simulator import SetPoints, step_site
 from vpp_envs.transition import advance
 from vpp_envs.vector_env import FleetVectorEnv
@@ -19,6 +22,11 @@ NO_BATTERY = {"battery_share": 0.0, "solar_share": 0.0, "export_limit_kw": None}
 KINDS = {
     "water_heater": FleetSpec(homes=24, water_heater_share=1.0, **NO_BATTERY),
     "hvac": FleetSpec(homes=24, hvac_share=1.0, heat_pump_share=0.5, **NO_BATTERY),
+    **{
+        name: FleetSpec(homes=24, **{f"{name}_share": 1.0}, **NO_BATTERY)
+        for name in ("dishwasher", "washer", "dryer", "pool_pump")
+    },
+    "generator": FleetSpec(homes=24, generator_share=1.0, permit_share=1.0, **NO_BATTERY),
 }
 
 
@@ -42,8 +50,8 @@ def test_a_meter_shows_the_sum_of_what_stands_behind_it(suburb_spec):
         outcome = step_site(env.last[0], moment, env.fleet, DT_H)
         parts = moment.load_kw - outcome.solar_output_kw + outcome.battery_kw
         parts = parts + outcome.ev.power_kw
-        for kind in (outcome.flexible.water_heater, outcome.flexible.hvac):
-            parts = parts + kind.served.power_kw
+        for served in served_of(outcome.flexible):
+            parts = parts + served.power_kw
         torch.testing.assert_close(outcome.net_kw, parts, rtol=0, atol=1e-12)
         assert torch.equal(outcome.energy_kwh, env.energy_kwh)
         assert before is not env.state
@@ -54,7 +62,7 @@ def test_what_nobody_dispatches_earns_nothing_and_costs_nothing(small_spec, kind
     """The twin in the ledger is the device itself, as long as nobody has commanded it."""
     env, gap_kwh, drawn_kwh = started(replace(small_spec, fleet=KINDS[kind])), 0.0, 0.0
     nothing = torch.zeros_like(env.energy_kwh)
-    for _ in range(96):
+    for _ in range(192):
         asked = SetPoints(nothing, env.moment.solar_available_kw)
         outcome, ledger = advance(asked, env.moment, env.fleet, DT_H)
         served = getattr(outcome.flexible, kind).served
@@ -64,7 +72,7 @@ def test_what_nobody_dispatches_earns_nothing_and_costs_nothing(small_spec, kind
         gap_kwh += float((served.power_kw - served.alone_kw).abs().sum()) * DT_H
         drawn_kwh += float(served.alone_kw.sum()) * DT_H
         env.step_set_points(asked)
-    assert drawn_kwh > 10.0
+    assert drawn_kwh > (1.0 if kind != "generator" else -1.0)
     assert gap_kwh == 0.0
 
 
@@ -84,27 +92,22 @@ def test_a_kind_alone_earns_by_its_value_curve(small_spec, kind):
 def test_every_component_of_an_action_moves_its_devices(suburb_spec, dispatch):
     env = started(suburb_spec, dispatch=dispatch)
     count = len(env.action_names)
-    first = min(i for i, n in enumerate(env.action_names) if "water" in n or "hvac" in n)
-    alive = torch.zeros(count, dtype=torch.bool)
+    kinds = present(env.fleet.flexible)
+    first = min(i for i, n in enumerate(env.action_names) if "water" in n)
+    alive, mode = torch.zeros(count, dtype=torch.bool), dispatch_mode(dispatch)
     for tick in range(288):
-        if tick % 12 == 0:
-            plain = env._kernels.command(
-                torch.zeros(4, count).double(),
-                env.moment,
-                env._ahead(),
-                env.tables,
-                env.fleet,
-                DT_H,
-            )[0]
+        if not alive[first:].all():
+            # Every second time at a price for which an engine starts.
+            dear = 0.6 * (tick % 6 == 0)
+            moment = env.moment._replace(price_per_kwh=env.moment.price_per_kwh + dear)
+            plain = mode(torch.zeros(4, count).double(), moment, env.fleet, DT_H)
             for index in range(first, count):
                 for side in (1.0, -1.0):
                     if alive[index]:
                         continue
                     action = torch.zeros(4, count).double()
                     action[:, index] = side
-                    moved = env._kernels.command(
-                        action, env.moment, env._ahead(), env.tables, env.fleet, DT_H
-                    )[0]
+                    moved = mode(action, moment, env.fleet, DT_H)
                     alive[index] = any(
                         bool((one != other).any())
                         for one, other in zip(moved.flexible_kw, plain.flexible_kw, strict=True)
@@ -113,7 +116,7 @@ def test_every_component_of_an_action_moves_its_devices(suburb_spec, dispatch):
     absent = {
         name
         for name in env.action_names
-        for kind in ("water_heater", "hvac")
+        for kind in kinds
         if name.endswith(f"/{kind}")
         and getattr(env.fleet.flexible, kind).cohort[int(name.split("/")[0][5:])] < 0
     }
@@ -145,7 +148,8 @@ def test_a_narrow_connection_holds_unless_promises_alone_exceed_it(suburb_spec, 
 def test_curves_go_by_the_half_hour_and_all_else_by_the_tick(suburb_spec):
     tables = started(suburb_spec).tables
     rows = rows_at(tables, torch.tensor([0, 5, 6, 61]), torch.float64).flexible
-    for part, table in zip(rows, tables.flexible, strict=True):
+    for kind in present(started(suburb_spec).fleet.flexible):
+        part, table = getattr(rows, kind), getattr(tables.flexible, kind)
         for name, row, column in zip(part._fields, part, table, strict=True):
             at = [0, 0, 1, 10] if name == "curve" else [0, 5, 6, 61]
             assert torch.equal(row, column[at].double())
@@ -161,7 +165,7 @@ def test_batteries_are_told_what_the_other_devices_leave_them(suburb_spec, dispa
         env.step(acting(env, tick))
         asked, outcome = env.last[0], step_site(env.last[0], moment, env.fleet, DT_H)
         # Where one kind used the room of another, the later ones see less than they were told.
-        served = [part.served.power_kw for part in outcome.flexible]
+        served = [part.power_kw for part in served_of(outcome.flexible)]
         pairs = zip([*asked.flexible_kw, asked.ev_kw], [*served, outcome.ev.power_kw], strict=True)
         told = torch.stack([(one - other).abs() < 1e-9 for one, other in pairs]).all(0)
         told = told & (env.fleet.cohort >= 0)
@@ -177,6 +181,7 @@ def test_totals_and_features_are_sums_over_the_devices(suburb_spec):
         env.step(acting(env, tick))
         flexible = step_site(env.last[0], moment, env.fleet, DT_H).flexible
         tanks, houses, totals = flexible.water_heater, flexible.hvac, env.last[1]
+        machines, engines = (flexible.dishwasher, flexible.pool_pump), flexible.generator
         for total, part in (
             (totals.water_kwh, tanks.served.power_kw * DT_H),
             (totals.water_delivered_kwh, tanks.delivered_kwh),
@@ -186,6 +191,11 @@ def test_totals_and_features_are_sums_over_the_devices(suburb_spec):
             (totals.hvac_kwh, houses.served.power_kw * DT_H),
             (totals.discomfort_k_h, houses.discomfort_k_h),
             (totals.hvac_short_k_h, houses.short_k_h),
+            (totals.machines_kwh, sum(one.served.power_kw for one in machines) * DT_H),
+            (totals.jobs, sum(one.came for one in machines)),
+            (totals.late_jobs, sum(one.late for one in machines)),
+            (totals.generator_kwh, -engines.served.power_kw * DT_H),
+            (totals.generator_co2_kg, engines.co2_kg),
         ):
             torch.testing.assert_close(total, part.sum(-1))
         seen = dict(zip(env.observation_names, env.observation.T, strict=True))
@@ -194,10 +204,10 @@ def test_totals_and_features_are_sums_over_the_devices(suburb_spec):
         ):
             for index, name in enumerate(names):
                 mine = (flex.cohort == index).double()
-                size = (flex.rated_kw * mine).sum() + 1e-9
+                size = (flex.rated_kw * mine).sum(-1) + 1e-9
                 for what in ("low", "high", "alone"):
                     expected = (getattr(flex, f"{what}_kw") * mine).sum(-1) / size
-                    torch.testing.assert_close(seen[f"{name}/{what}"], expected)
+                    torch.testing.assert_close(seen[f"{name}/{what}"], expected, msg=name + what)
                 mean = (flex.fill * mine).sum(-1) / mine.sum()
                 torch.testing.assert_close(seen[f"{name}/fill_mean"], mean)
 

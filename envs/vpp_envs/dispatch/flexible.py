@@ -139,6 +139,8 @@ def valued_kw(
     Returns:
         AC power, (..., N). [kW]
     """
+    if bend.shape[-1] == 0:
+        return flex.alone_kw
     bends = bend.unflatten(-1, [bend.shape[-1] // 2, 2])
     member = flex.cohort.clamp(min=0)
     value = flex.value_per_kwh * column_of_each(torch.exp(0.7 * bends[..., 0]), member)

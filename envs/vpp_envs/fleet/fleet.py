@@ -7,7 +7,7 @@ from torch import Tensor
 from vpp_envs.devices.battery import BatteryParams
 from vpp_envs.devices.ev import EvParams
 from vpp_envs.fleet.agreement import Agreement, EvAgreement
-from vpp_envs.flexible.kinds import FlexibleFleet, cohorts
+from vpp_envs.flexible.kinds import FlexibleFleet, cohorts, rated_of_kinds_kw
 
 
 class EvFleet(NamedTuple):
@@ -45,16 +45,16 @@ def commanded(fleet: Fleet) -> Tensor:
 
 
 def rated_kw(fleet: Fleet) -> Tensor:
-    """Rated power of each home's battery, car and flexible devices, (..., N). [kW]"""
+    """Rated power of each home's battery, car and flexible devices, (..., N). [kW]
+
+    An engine that may not run for others is none of the plant's.
+    """
     kw = fleet.battery.discharge_kw.maximum(fleet.battery.charge_kw)
     ev = fleet.ev
     if ev is not None:
         kw = kw + ev.params.charge_kw
     flexible = fleet.flexible
     if flexible is not None:
-        tanks, houses = flexible.water_heater, flexible.hvac
-        if tanks is not None:
-            kw = kw + tanks.rated_kw
-        if houses is not None:
-            kw = kw + houses.rated_kw
+        for of_kind_kw in rated_of_kinds_kw(flexible):
+            kw = kw + of_kind_kw
     return kw

@@ -9,11 +9,14 @@ from vpp_envs.devices.battery import BatteryParams
 from vpp_envs.devices.ev import EvParams
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.agreement import Agreement, EvAgreement
+from vpp_envs.fleet.appliance_sampling import sample_appliances
 from vpp_envs.fleet.cohorts import duration_class, ev_class
 from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.fleet.generator_sampling import sample_generators
 from vpp_envs.fleet.hvac_sampling import sample_hvac
 from vpp_envs.fleet.pick import map_columns
 from vpp_envs.fleet.water_heater_sampling import sample_water_heaters
+from vpp_envs.flexible.appliance_parts import APPLIANCES, ApplianceFleet
 from vpp_envs.flexible.kinds import FlexibleFleet
 from vpp_envs.flexible.kinds import present as kinds_present
 from vpp_envs.random import Purpose, normal, uniform
@@ -82,7 +85,13 @@ class FleetSpec:
     heat_pump_water_share: float = 0.3  # of these tanks
     hvac_share: float = 0.0  # of homes whose cooling and heating is simulated
     heat_pump_share: float = 0.2  # of these that heat by heat pump; the others cool only
-    thermostat_share: float = 1.0  # of owners of either who let others choose within their band
+    dishwasher_share: float = 0.0  # of homes
+    washer_share: float = 0.0  # of homes
+    dryer_share: float = 0.0  # of homes
+    pool_pump_share: float = 0.0  # of homes
+    generator_share: float = 0.0  # of homes with a back-up generator
+    permit_share: float = 0.0  # of these whose permit allows them to run for others
+    thermostat_share: float = 1.0  # of owners of these, engines aside, who let others choose
     design_summer_c: float = 37.0  # outdoor air on a hot day, for the size of machines
     design_winter_c: float = 0.0  # and on a cold day
     table: str | None = None  # one's own homes, CSV or Parquet; none: homes are sampled
@@ -96,7 +105,9 @@ class FleetSpec:
         shares = ("battery_share", "solar_share", "homeowner_share", "train_share")
         of_cars = ("ev_share", "v2g_share", "managed_share")
         of_heat = ("water_heater_share", "heat_pump_water_share", "hvac_share", "heat_pump_share")
-        for name in (*shares, *of_cars, *of_heat, "thermostat_share"):
+        of_machines = tuple(f"{name}_share" for name in APPLIANCES)
+        of_engines = ("generator_share", "permit_share")
+        for name in (*shares, *of_cars, *of_heat, *of_machines, *of_engines, "thermostat_share"):
             share = getattr(self, name)
             if not 0.0 <= share <= 1.0:
                 raise InputError(f"fleet.{name} must lie between 0 and 1, got {share}.")
@@ -174,7 +185,12 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
     import_limit_kw, export_limit_kw = _site_limits(spec, solar_kw, battery, cars)
     if spec.export_limit_kw is None:
         for kind in kinds_present(flexible):
-            import_limit_kw = import_limit_kw + getattr(flexible, kind).rated_kw
+            kw = getattr(flexible, kind).rated_kw
+            if kind == "generator":
+                export_limit_kw = export_limit_kw + kw
+            else:
+                import_limit_kw = import_limit_kw + kw
+    flexible = _within_connection(flexible, export_limit_kw)
     agreement = Agreement(
         reserve_kwh,
         import_limit_kw,
@@ -220,8 +236,36 @@ def _sample_flexible(spec: FleetSpec, home: Tensor) -> FlexibleFleet | None:
             spec.design_summer_c,
             spec.design_winter_c,
         )
-    flexible = FlexibleFleet(tanks, houses)
+    machines: dict[str, ApplianceFleet] = {}
+    for number, name in enumerate(APPLIANCES):
+        share = getattr(spec, f"{name}_share")
+        if share > 0:
+            has = uniform(spec.seed, 0, home, number, Purpose.FLEET_APPLIANCE_PRESENCE) < share
+            machines[name] = sample_appliances(spec.seed, home, has, name, spec.thermostat_share)
+    engines = None
+    if spec.generator_share > 0:
+        has = present(spec.generator_share, Purpose.FLEET_GENERATOR_PRESENCE)
+        engines = sample_generators(spec.seed, home, has, spec.permit_share)
+    flexible = FlexibleFleet(tanks, houses, **machines, generator=engines)
     return flexible if kinds_present(flexible) else None
+
+
+def _within_connection(
+    flexible: FlexibleFleet | None, export_limit_kw: Tensor
+) -> FlexibleFleet | None:
+    """Take engines whose least load a home may not feed in from those that run for others."""
+    if flexible is None or flexible.generator is None:
+        return flexible
+    engines = flexible.generator
+    fits = engines.params.least_kw <= export_limit_kw
+    agreed = engines.agreement
+    permitted = agreed.permitted_for_dr * fits
+    return flexible._replace(
+        generator=engines._replace(
+            agreement=agreed._replace(permitted_for_dr=permitted),
+            cohort=torch.where(fits, engines.cohort, torch.full_like(engines.cohort, -1)),
+        )
+    )
 
 
 def _site_limits(

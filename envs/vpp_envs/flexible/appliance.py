@@ -20,7 +20,7 @@ from vpp_envs.devices.appliance import (
     slack_s,
     work_kw,
 )
-from vpp_envs.fleet.pick import column_of_each
+from vpp_envs.fleet.pick import beside, column_of_each, first_of, second_of
 from vpp_envs.flexible.appliance_parts import (
     ApplianceFleet,
     ApplianceMoment,
@@ -41,31 +41,34 @@ def moment_of(
     exists = fleet.rated_kw > 0
     due_h = column_of_each(rows.due_h, fleet.archetype)
     due_h = torch.where(exists, due_h, torch.zeros_like(due_h))
-    loaded = ApplianceState(
-        arrived(state.jobs, due_h, fleet.params), arrived(state.alone, due_h, fleet.params)
-    )
-    return ApplianceMoment(loaded, (due_h > 0).to(due_h.dtype), rows.curve)
+    jobs = arrived(beside(*state), due_h, fleet.params)
+    block_kw = work_kw(jobs, fleet.params, dt_h)
+    return ApplianceMoment(jobs, block_kw, (due_h > 0).to(due_h.dtype), rows.curve)
 
 
 def flex(moment: ApplianceMoment, fleet: ApplianceFleet, dt_h: float) -> Flex:
     """What the machines tell dispatch; see `vpp_envs.flexible.flex`.
 
-    Fill counts the hours of slack, on the scale of the class's value curve.
+    Fill counts the hours of slack, on the scale of the class's value curve: that of
+    `dispatch.flexible_value.waiting_value`, or, for machines that may pause at any time, that of
+    `dispatch.pausing_value`.
 
     Args:
         moment: State and signals.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    jobs = moment.state.jobs
-    block_kw = work_kw(jobs, fleet.params, dt_h)
-    held = is_held(jobs, fleet.params)
-    slack = slack_s(jobs, fleet.params)
-    must = (held | (slack < seconds(dt_h))) & (jobs.loaded > 0)
+    jobs, block_kw = moment.jobs, moment.block_kw[0]
+    held, loaded = is_held(jobs, fleet.params)[0], jobs.loaded[0] > 0
+    slack = slack_s(jobs, fleet.params)[0]
+    must = (held | (slack < seconds(dt_h))) & loaded
     low_kw = torch.where(must, block_kw, torch.zeros_like(block_kw))
-    fill = (slack / (3600.0 * fleet.full_slack_h)).clamp(0.0, 1.0)
+    fill = slack / (3600.0 * fleet.full_slack_h)
+    # Who may pause at any time counts the share of the time left in which it need not run.
+    rest = slack / jobs.left_s[0].clamp(min=1.0)
+    fill = torch.where(fleet.params.pausable_from_s > 0, fill, rest).clamp(0.0, 1.0)
     fill = torch.where(held, torch.zeros_like(fill), fill)
-    fill = torch.where(jobs.loaded > 0, fill, torch.ones_like(fill))
+    fill = torch.where(loaded, fill, torch.ones_like(fill))
     return Flex(
         fleet.cohort,
         fleet.rated_kw,
@@ -92,22 +95,22 @@ def step(
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    jobs, machine = moment.state.jobs, fleet.params
-    block_kw = work_kw(jobs, machine, dt_h)
+    jobs, machine = first_of(moment.jobs), fleet.params
+    block_kw, twin_kw = moment.block_kw[0], moment.block_kw[1]
     asked_on = into_flex(asked_kw, around) * 2.0 > block_kw
     # A block without power costs nothing and passes.
     runs = (jobs.loaded > 0) & (asked_on | (block_kw <= 0))
     power_kw = torch.where(runs, block_kw, torch.zeros_like(block_kw))
-    done = advance(jobs, runs, machine, dt_h)
-    twin = moment.state.alone
-    twin_done = advance(twin, twin.loaded > 0, machine, dt_h)
+    works = torch.stack((runs, moment.jobs.loaded[1] > 0))
+    both = advance(moment.jobs, works, machine, dt_h)
+    done, twin = first_of(both), second_of(both.jobs)
     interrupted = is_held(jobs, machine) & ~runs
     waits = jobs.loaded * (1.0 - runs.to(block_kw.dtype)) + jobs.behind
     none = torch.zeros_like(power_kw)
     broken = (done.missed & (jobs.feasible > 0)) | interrupted
     return ApplianceOutcome(
-        ApplianceState(done.jobs, twin_done.jobs),
-        Served(power_kw, work_kw(twin, machine, dt_h), none, none, broken),
+        ApplianceState(done.jobs, twin),
+        Served(power_kw, twin_kw, none, none, broken),
         moment.comes,
         done.started.to(none.dtype),
         done.finished.to(none.dtype),

@@ -135,7 +135,8 @@ class ApplianceTables(NamedTuple):
 class ApplianceMoment(NamedTuple):
     """State and signals of one step, (..., N)."""
 
-    state: ApplianceState  # with the jobs that come at the start of the step
+    jobs: Jobs  # with those that come at the start of the step; of homes and twins, (2, ..., N)
+    block_kw: Tensor  # if they work on them, (2, ..., N) [kW]
     comes: Tensor  # 1: one comes
     curve: Tensor  # (..., C, F) [currency/kWh]
 

@@ -133,6 +133,8 @@ def read_curve(curve: Tensor, share: Tensor, cohort: Tensor) -> Tensor:
         (..., N).
     """
     points = curve.shape[-1]
+    if curve.shape[-2] == 0:  # nobody may command one, and nobody reads it
+        return torch.zeros_like(share)
     at = share * (points - 1)
     cell = at.floor().clamp(0.0, points - 2.0)
     index = cell.to(torch.int64) + cohort.clamp(min=0) * points

@@ -4,8 +4,23 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from vpp_envs.flexible import hvac, water_heater
+from vpp_envs.flexible import appliance, generator, hvac, water_heater
+from vpp_envs.flexible.appliance_parts import (
+    APPLIANCES,
+    ApplianceFleet,
+    ApplianceMoment,
+    ApplianceOutcome,
+    ApplianceState,
+    ApplianceTables,
+)
 from vpp_envs.flexible.flex import Flex
+from vpp_envs.flexible.generator_parts import (
+    GeneratorFleet,
+    GeneratorMoment,
+    GeneratorOutcome,
+    GeneratorState,
+    GeneratorTables,
+)
 from vpp_envs.flexible.hvac_parts import (
     HvacFleet,
     HvacMoment,
@@ -27,6 +42,11 @@ class FlexibleFleet(NamedTuple):
 
     water_heater: WaterHeaterFleet | None = None
     hvac: HvacFleet | None = None
+    dishwasher: ApplianceFleet | None = None
+    washer: ApplianceFleet | None = None
+    dryer: ApplianceFleet | None = None
+    pool_pump: ApplianceFleet | None = None
+    generator: GeneratorFleet | None = None
 
 
 class FlexibleState(NamedTuple):
@@ -34,6 +54,11 @@ class FlexibleState(NamedTuple):
 
     water_heater: WaterHeaterState | None = None
     hvac: HvacState | None = None
+    dishwasher: ApplianceState | None = None
+    washer: ApplianceState | None = None
+    dryer: ApplianceState | None = None
+    pool_pump: ApplianceState | None = None
+    generator: GeneratorState | None = None
 
 
 class FlexibleTables(NamedTuple):
@@ -41,6 +66,11 @@ class FlexibleTables(NamedTuple):
 
     water_heater: WaterHeaterTables | None = None
     hvac: HvacTables | None = None
+    dishwasher: ApplianceTables | None = None
+    washer: ApplianceTables | None = None
+    dryer: ApplianceTables | None = None
+    pool_pump: ApplianceTables | None = None
+    generator: GeneratorTables | None = None
 
 
 class FlexibleMoment(NamedTuple):
@@ -48,6 +78,11 @@ class FlexibleMoment(NamedTuple):
 
     water_heater: WaterHeaterMoment | None = None
     hvac: HvacMoment | None = None
+    dishwasher: ApplianceMoment | None = None
+    washer: ApplianceMoment | None = None
+    dryer: ApplianceMoment | None = None
+    pool_pump: ApplianceMoment | None = None
+    generator: GeneratorMoment | None = None
 
 
 class FlexibleOutcome(NamedTuple):
@@ -55,10 +90,20 @@ class FlexibleOutcome(NamedTuple):
 
     water_heater: WaterHeaterOutcome | None = None
     hvac: HvacOutcome | None = None
+    dishwasher: ApplianceOutcome | None = None
+    washer: ApplianceOutcome | None = None
+    dryer: ApplianceOutcome | None = None
+    pool_pump: ApplianceOutcome | None = None
+    generator: GeneratorOutcome | None = None
 
 
 KINDS = FlexibleFleet._fields
-MODULES: dict[str, Any] = {"water_heater": water_heater, "hvac": hvac}
+MODULES: dict[str, Any] = {
+    "water_heater": water_heater,
+    "hvac": hvac,
+    **dict.fromkeys(APPLIANCES, appliance),
+    "generator": generator,
+}
 
 
 def present(fleet: FlexibleFleet | None) -> tuple[str, ...]:
@@ -111,21 +156,15 @@ def first_flexible(
 def flexes(moment: FlexibleMoment, fleet: FlexibleFleet, dt_h: float) -> list[Flex]:
     """What each kind that is present tells dispatch, in order.
 
-    Written out, because an exported controller is scripted from it.
-
     Args:
         moment: State and signals, (..., N).
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    out: list[Flex] = []
-    tanks, of_tanks = moment.water_heater, fleet.water_heater
-    if tanks is not None and of_tanks is not None:
-        out.append(water_heater.flex(tanks, of_tanks, dt_h))
-    houses, of_houses = moment.hvac, fleet.hvac
-    if houses is not None and of_houses is not None:
-        out.append(hvac.flex(houses, of_houses, dt_h))
-    return out
+    return [
+        MODULES[kind].flex(getattr(moment, kind), getattr(fleet, kind), dt_h)
+        for kind in present(fleet)
+    ]
 
 
 def step_kind(
@@ -135,7 +174,7 @@ def step_kind(
     moment: FlexibleMoment,
     fleet: FlexibleFleet,
     dt_h: float,
-) -> WaterHeaterOutcome | HvacOutcome:
+) -> Any:  # noqa: ANN401 - each kind has its own outcome
     """Advance one kind by one step.
 
     Args:
@@ -147,11 +186,31 @@ def step_kind(
         dt_h: Length of the step. [h]
     """
     parts = getattr(moment, kind), getattr(fleet, kind)
-    step = MODULES[kind].step
-    outcome: WaterHeaterOutcome | HvacOutcome = step(asked_kw, around, *parts, dt_h)
-    return outcome
+    return MODULES[kind].step(asked_kw, around, *parts, dt_h)
 
 
 def cohorts(fleet: FlexibleFleet | None) -> list[Tensor]:
     """Class of each device of each kind that is present, in order, (N,) int64 each."""
     return [getattr(fleet, kind).cohort for kind in present(fleet)]
+
+
+def rated_of_kinds_kw(fleet: FlexibleFleet) -> list[Tensor]:
+    """Rated power of each kind that is present, in order, (N,) each. [kW]
+
+    Written out, because an exported controller is scripted from it. An engine that may not run for
+    others is none of the plant's.
+    """
+    rated: list[Tensor] = []
+    tanks, houses, engines = fleet.water_heater, fleet.hvac, fleet.generator
+    if tanks is not None:
+        rated.append(tanks.rated_kw)
+    if houses is not None:
+        rated.append(houses.rated_kw)
+    machines: list[ApplianceFleet | None] = [fleet.dishwasher, fleet.washer, fleet.dryer]
+    machines.append(fleet.pool_pump)
+    for machine in machines:
+        if machine is not None:
+            rated.append(machine.rated_kw)  # noqa: PERF401 - scripted
+    if engines is not None:
+        rated.append(engines.rated_kw * (engines.cohort >= 0))
+    return rated

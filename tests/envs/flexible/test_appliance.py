@@ -1,11 +1,16 @@
 """Machines with jobs in the chain: each is conserved, draws its profile, and is done in time."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vpp_envs.devices.appliance import duration_s
+from vpp_envs.dispatch.flexible import valued_kw
+from vpp_envs.dispatch.flexible_value import waiting_value
+from vpp_envs.dispatch.moment import Moment
+from vpp_envs.dispatch.pausing_value import pausing_value
 from vpp_envs.fleet.appliance_sampling import cycle_params, sample_appliances
 from vpp_envs.flexible import appliance
 from vpp_envs.flexible.appliance_parts import (
@@ -15,6 +20,7 @@ from vpp_envs.flexible.appliance_parts import (
     ApplianceTables,
 )
 from vpp_envs.flexible.flex import within_room
+from vpp_envs.signals.synthetic.appliance_use import appliance_table
 
 TYPES = list(APPLIANCES)
 CURVE = torch.linspace(0.5, 0.05, 17, dtype=torch.float64).expand(1, 1, 17)
@@ -401,3 +407,40 @@ def test_compiled_machines_are_eager_ones():
         torch.testing.assert_close(fused.served.power_kw, eager.served.power_kw, rtol=1e-9, atol=0)
         assert torch.equal(fused.state.jobs.progress_s, eager.state.jobs.progress_s)
         state = eager.state
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_machines_that_follow_their_value_pay_a_fifth_less_a_kwh_than_their_twins(name):
+    """Eight days of dear evenings and cheap noons that are known ahead."""
+    homes, days, kind = 24, 8, APPLIANCES[name]
+    half = torch.arange((days + 2) * 48)
+    hour = (half % 48) / 2.0
+    price = 0.1 + 0.08 * torch.exp(-(((hour - 19) / 2) ** 2))
+    price = price + 0.04 * torch.exp(-(((hour - 8) / 1.5) ** 2))
+    price = (price - 0.05 * torch.exp(-(((hour - 13) / 3) ** 2))).double()
+    nodes = torch.stack([price[i + 1 : i + 49] for i in range(days * 48)]).unsqueeze(-1)
+    sure = torch.ones(1, dtype=torch.float64)
+    if name == "pool_pump":
+        curves = pausing_value(nodes, sure, kind.cohort.slack_h + kind.cohort.job_h, 0.5)
+    else:
+        curves = waiting_value(nodes, sure, kind.cohort.job_h, kind.cohort.slack_h, 0.5)
+    start = np.datetime64("2023-01-01T08:00")
+    due_h = appliance_table(name, "Etc/GMT+8", start, days * 288, 3, homes).double()
+    fleet = homes_with(name, homes)
+    zero = torch.zeros(1, homes, dtype=torch.float64)
+    state = appliance.first_state(zero, None, fleet, 1 / 12)
+    sums = torch.zeros(4, dtype=torch.float64)
+    for tick in range(days * 288):
+        curve, now = curves[tick // 6].reshape(1, 1, 17), price[tick // 6].reshape(1, 1)
+        rows = ApplianceTables(due_h[tick : tick + 1], curve)
+        moment = appliance.moment_of(state, rows, fleet, 1 / 12)
+        around = appliance.flex(moment, fleet, 1 / 12)
+        market = Moment(zero, zero, zero, now, curve, None, None)
+        power_kw = valued_kw(torch.zeros(1, 2).double(), around, zero, market, None)
+        outcome = appliance.step(power_kw, around, moment, fleet, 1 / 12)
+        assert not outcome.served.broken.any()
+        state, served = outcome.state, outcome.served
+        ours, twin = served.power_kw.sum(), served.alone_kw.sum()
+        sums += torch.stack([ours * now[0, 0], ours, twin * now[0, 0], twin])
+    ratio = (sums[0] / sums[1]) / (sums[2] / sums[3])
+    assert ratio.item() < 0.8

@@ -235,7 +235,8 @@ def nmc_rates(fill: Tensor, temperature_c: Tensor, least_depth: float = 0.01) ->
 def age_nmc(ageing: Ageing, rates: NmcRates, days: float = 1.0) -> Ageing:
     """Go on by some days of equal stress: calendar as t^0.5, cycles by number, break-in over days.
 
-    The break-in approaches ``b3`` by a fifth a day, never turns back, and never goes beyond.
+    The break-in approaches ``b3`` by a fifth of the way a day, ``q3 + days/5 min(b3 - q3, 0)``, at
+    least ``b3``: on days whose own ``b3`` is smaller, what was found beyond it is gone at once.
 
     Args:
         ageing: State before, (..., N).
@@ -244,12 +245,10 @@ def age_nmc(ageing: Ageing, rates: NmcRates, days: float = 1.0) -> Ageing:
     """
     days_passed = torch.full_like(rates.calendar, days)
     gain = (rates.break_in - ageing.break_in).clamp(max=0.0)
-    # Over more than its five days the straight step would overshoot.
-    share = min(days / _NMC_BREAK_IN_DAYS, 1.0)
     return Ageing(
         _virtual_time(ageing.calendar, rates.calendar, days_passed, _NMC_TIME_POWER),
         ageing.cycle + rates.cycle * days,
-        ageing.break_in + share * gain,
+        torch.maximum(ageing.break_in + days / _NMC_BREAK_IN_DAYS * gain, rates.break_in),
     )
 
 

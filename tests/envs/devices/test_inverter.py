@@ -16,7 +16,8 @@ def efficiency(power_kw: float, rated_kw: float = 5.0, round_trip_eff: float = 0
     return part_load_efficiency(one(power_kw), one(rated_kw), one(round_trip_eff)).item()
 
 
-# facts.md A1.2 [A], an assumption: p0 20 to 60 W (here 40), p1 0.02, p2 such that the round trip matches at 3.3 kW.
+# facts.md A1.2 [A], an assumption: p0 20 to 60 W (here 40), p1 0.02, p2 such that the round trip
+# matches at 3.3 kW.
 # With 0.9: loss(3.3) = 3.3 * 0.1 / 1.9 = 0.173684, so p2 = (0.173684 - 0.04 - 0.066) / 3.3^2
 # = 0.0062152 per kW.
 @pytest.mark.parametrize(

@@ -35,6 +35,21 @@ def test_the_curves_are_those_of_gridlab_d():
     assert (mild.pump_kw * mild.heat_per_kw).item() == pytest.approx(heat, rel=1e-12)
 
 
+@pytest.mark.reference
+def test_efficiency_is_flat_below_40_and_above_80_degrees_fahrenheit():
+    """The limits of the curves in facts.md A5."""
+    cold, colder = (machine_range(column((f - 32) / 1.8), machine()) for f in (40, 30))
+    assert cold.cool_per_kw.item() == colder.cool_per_kw.item()
+    warm, warmer = (machine_range(column((f - 32) / 1.8), machine()) for f in (80, 90))
+    assert warm.heat_per_kw.item() == pytest.approx(warmer.heat_per_kw.item(), rel=1e-12)
+    # Both curves are 1 near the rating points, 95 F and 47 F, but not exactly.
+    hot, mild = (machine_range(column((f - 32) / 1.8), machine()) for f in (95, 47))
+    assert (hot.cool_kw * 3.5 / 12.0).item() == pytest.approx(1.0, abs=0.005)
+    assert (hot.cool_per_kw * 1.3 / 3.5).item() == pytest.approx(1.0, abs=0.005)
+    assert (mild.heat_per_kw / 3.0).item() == pytest.approx(1.0, abs=0.005)
+    assert (mild.pump_kw * mild.heat_per_kw / 12.0).item() == pytest.approx(1.0, abs=0.005)
+
+
 @settings(deadline=None)
 @given(st.floats(-20.0, 45.0), st.floats(0.0, 1.0), st.booleans())
 def test_power_and_heat_are_inverse_to_one_another(outdoor, share, cools):

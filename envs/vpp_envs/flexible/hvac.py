@@ -233,7 +233,8 @@ def _fill(moment: HvacMoment, fleet: HvacFleet) -> Tensor:
 def _thermostat(course: HouseCourse, away: Tensor, fleet: HvacFleet, dt_h: float) -> Tensor:
     """What the home's own thermostat does, (..., N). [kW]
 
-    From five minutes on it holds the set-point by cycling within the step. Below, it switches at
+    From five minutes on it holds the set-point by cycling within the step; resistance helps a
+    heat pump only where the air is far below (1.6 K, OCHRE's second stage). Below, it switches at
     the edges of its deadband and honours the compressor's least times.
     """
     agreed, s = fleet.agreement, course.state
@@ -241,6 +242,9 @@ def _thermostat(course: HouseCourse, away: Tensor, fleet: HvacFleet, dt_h: float
     set_c = torch.where(course.cools, agreed.cool_set_c + away_k, agreed.heat_set_c - away_k)
     if dt_h >= 5.0 / 60.0 - 1e-9:
         heat = (set_c - course.free.air_c) / course.rise_k_per_kw
+        pump = course.able.pump_kw * course.able.heat_per_kw
+        alone = (pump > 0) & (s.air_c > set_c - 1.6)
+        heat = torch.where(alone, torch.minimum(heat, pump), heat)
         return power_for_kw(heat, course.cools, course.able)
     # Positive where the machine has work to do.
     off_k = torch.where(course.cools, s.air_c - set_c, set_c - s.air_c)
@@ -321,5 +325,12 @@ def _broken(
         neglected = neglected & ~locked
         overdone = overdone & ~locked & (s.on > 0)
         switched = locked & ((power_kw > 0) != (s.on > 0)) & (most > 0)
+        # Who stops early is held to it: a rest that leads out of the band is neglect, too.
+        now = Temperatures(s.air_c, s.mass_c)
+        over = transition(fleet.house, 5.0 / 60.0)
+        rested_c = after_step(now, course.rest, over).air_c
+        rested_k = torch.where(cools, rested_c - warmest_c, coldest_c - rested_c)
+        stops = ~locked & (s.on > 0) & (power_kw <= 1e-6) & (most > 0)
+        neglected = neglected | (stops & (rested_k > tolerance_k))
     managed = (fleet.cohort >= 0) & (fleet.rated_kw > 0)
     return managed & (neglected | overdone | switched)

@@ -26,7 +26,7 @@ def test_discomfort_is_degree_hours_beyond_a_kelvin_from_the_set_points(dt_h):
     agreed, has = world.fleet.agreement, world.fleet.rated_kw > 0
 
     def after(_, __, outcome, ___):
-        air_c = outcome.state.air_c
+        air_c = outcome.state.house.air_c
         beyond_k = torch.maximum(
             air_c - (agreed.cool_set_c + 1.0), (agreed.heat_set_c - 1.0) - air_c
         )

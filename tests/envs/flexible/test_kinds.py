@@ -118,6 +118,16 @@ def test_a_compressor_is_foreseen_through_its_rest(monkeypatch):
     assert without > 1.0
 
 
+@pytest.mark.parametrize("air_c", [36.0, -5.0])
+@pytest.mark.parametrize("policy", ["random", "bang-bang", "least"])
+def test_a_compressor_that_is_stopped_too_early_is_seen(monkeypatch, air_c, policy):
+    """Whoever stops it is held to the rest: without the look ahead promises are broken."""
+    assert live(steady(WORLDS["hvac"](100, 1 / 60), air_c), policy, 300)[0] == 0
+    right = worlds.hvac._ahead_c
+    monkeypatch.setattr(worlds.hvac, "_ahead_c", lambda c, p, f, hours: right(c, p, f, 1 / 60))
+    assert live(steady(WORLDS["hvac"](100, 1 / 60), air_c), policy, 300)[0] > 0
+
+
 def steady(world, air_c):
     """The same weather for ever, and people at home."""
     now = world.rows(0)

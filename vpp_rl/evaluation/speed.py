@@ -4,16 +4,18 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from vpp_envs.fleet.pick import map_columns
 from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.flexible.kinds import present
 from vpp_envs.kernels import serve
-from vpp_envs.scenario import ScenarioSpec
+from vpp_envs.scenario import ScenarioSpec, scenario_spec
 from vpp_envs.signals.market import MarketSpec
 from vpp_envs.simulator import SetPoints
 from vpp_envs.vector_env import FleetVectorEnv
@@ -40,23 +42,44 @@ class Traffic(NamedTuple):
     constants: int  # of each home, whatever the rows
 
 
-def traffic(what: str) -> Traffic:
-    """Bytes of a float32 step if each tensor were read or written exactly once.
+def traffic(env: FleetVectorEnv, what: str) -> Traffic:
+    """Bytes of a step if each tensor were read or written exactly once.
 
-    Physics reads stored energy, load, available sun and two set-points, and writes stored energy:
-    6 numbers. Its constants are the 6 of the battery and the 4 of the agreement. The environment
-    makes the set-points itself (3 read, 2 written with the energy), and writes the next load and
-    sun: 8 numbers. It reads the mean load and the solar rating besides, and three indices of
-    int64: cohort and two archetypes. What has one number a row (sums, prices, tables, the
-    observation) is left out, and so are intermediate results, which eager torch moves many times
-    over: the true traffic is larger.
+    Physics reads the state, load, available sun and set-points, and writes the state; it needs
+    the constants of the devices. The environment makes the set-points itself, and writes them, the
+    next load and sun besides; it needs the mean load, the solar rating and the indices of classes
+    and archetypes, too. What has one number a row (sums, prices, tables, the observation) is left
+    out, and so are intermediate results, which eager torch moves many times over: the true traffic
+    is larger.
 
     Args:
+        env: The environment, reset.
         what: "physics" or "environment".
     """
-    if what == "physics":
-        return Traffic(6 * 4, 10 * 4)
-    return Traffic(8 * 4, 12 * 4 + 3 * 8)
+    fleet, homes = env.fleet, env.fleet.load_mean_kw.shape[-1]
+    read = tuple(fleet)[1:]  # all but the homes' names
+    state = _bytes_a_home(env.state, env.num_envs * homes)
+    number = env.energy_kwh.element_size()
+    set_points = number * (2 + (fleet.ev is not None) + len(present(fleet.flexible)))
+    constants = _bytes_a_home(list(read), homes)
+    if what == "environment":
+        return Traffic(2 * state + set_points + 4 * number, constants)
+    indices = _bytes_a_home(list(read), homes, floating=False)
+    return Traffic(2 * state + set_points + 2 * number, constants - indices - 2 * number)
+
+
+def _bytes_a_home(tree: object, homes: int, floating: bool | None = None) -> int:
+    """Bytes of a tree of columns for one home; none: of numbers and indices alike."""
+    total = 0
+
+    def count(column: torch.Tensor) -> torch.Tensor:
+        nonlocal total
+        if floating is None or column.is_floating_point() == floating:
+            total += column.numel() * column.element_size()
+        return column
+
+    map_columns(tree, count)
+    return total // homes
 
 
 def bandwidth_gb_s(device: str = "cpu") -> float:
@@ -72,20 +95,33 @@ def bandwidth_gb_s(device: str = "cpu") -> float:
     return 2 * source.numel() * 8 / seconds / 1e9
 
 
-def measure_simulator(rows: int, homes: int, device: str = "cpu") -> Iterator[Speed]:
+def simple_homes(homes: int) -> ScenarioSpec:
+    """Batteries, sun and load."""
+    return ScenarioSpec(
+        market=MarketSpec(train_days=10), fleet=FleetSpec(homes=homes, duration_h=2.0)
+    )
+
+
+def suburb_homes(homes: int) -> ScenarioSpec:
+    """The suburb of the catalogue, with every kind of device."""
+    suburb = scenario_spec("suburb")
+    return replace(
+        suburb, market=MarketSpec(train_days=10), fleet=replace(suburb.fleet, homes=homes)
+    )
+
+
+def measure_simulator(spec: ScenarioSpec, rows: int, device: str = "cpu") -> Iterator[Speed]:
     """Measure physics and environment, eager and compiled, with as many threads as torch has.
 
     The rows of the environment are of different ages, so that the restarts of those that end are
     in the mean of each block of steps.
 
     Args:
+        spec: The homes, N, and their market.
         rows: Scenarios, B.
-        homes: Homes, N.
         device: Where the homes live.
     """
-    spec = ScenarioSpec(
-        market=MarketSpec(train_days=10), fleet=FleetSpec(homes=homes, duration_h=2.0)
-    )
+    homes = spec.fleet.homes
     count = rows * homes
     block = min(40, max(1, 1_000_000 // count))
     for mode in ("eager", "compiled"):
@@ -102,7 +138,7 @@ def measure_simulator(rows: int, homes: int, device: str = "cpu") -> Iterator[Sp
             for _ in range(3):
                 call()
             seconds = _median_seconds(call, block)
-            a_home, constants = traffic(what)
+            a_home, constants = traffic(env, what)
             yield Speed(
                 what,
                 mode,

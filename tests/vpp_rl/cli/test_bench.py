@@ -14,10 +14,11 @@ MEASURED = Speed("physics", "compiled", 1.0, 60.0, 5.0, 700.0)
 @pytest.fixture
 def measured(monkeypatch):
     """No clock: what would be measured is given; returns the sizes that were asked for."""
-    asked = []
+    asked, kinds = [], []
 
-    def simulator(rows, homes, device):
-        asked.append((rows, homes))
+    def simulator(spec, rows, device):
+        asked.append((rows, spec.fleet.homes))
+        kinds.append(spec.fleet.hvac_share > 0)
         whole = replace(MEASURED, what="environment", million_home_steps=9.0)
         for measurement in (MEASURED, whole):
             yield replace(measurement, mode="eager", million_home_steps=1.5)
@@ -31,7 +32,8 @@ def measured(monkeypatch):
     monkeypatch.setattr(speed, "measure_simulator", simulator)
     monkeypatch.setattr(learner_speed, "measure_learner", learner)
     monkeypatch.setenv("COLUMNS", "80")
-    return asked
+    yield asked
+    assert len(set(kinds)) <= 1  # all of one sort
 
 
 def lines(capsys):
@@ -63,9 +65,19 @@ def test_quick_leaves_out_the_million_homes(measured, capsys):
     assert len(measured) == 4
 
 
+def test_a_suburb_has_goals_of_its_own_and_no_learner(measured, capsys):
+    assert main(["bench", "--suburb", "--quick"]) == 0
+    assert measured == [(1, 100), (64, 256), (1, 50_000)]
+    out = lines(capsys)
+    assert any("Simulator of a suburb" in line for line in out)
+    assert sum("10 missed" in line for line in out) == 2
+    assert not any("PPO" in line for line in out)
+    assert bench.goal("environment", 1, 1_000_000, suburb=True) == 4.8
+
+
 def test_another_flag_is_refused_with_a_sentence(capsys):
     assert main(["bench", "--fast"]) == 2
-    assert "vpp bench knows --quick and --device cuda only." in capsys.readouterr().err
+    assert "vpp bench knows --quick, --suburb and --device cuda only." in capsys.readouterr().err
 
 
 def test_a_device_that_torch_lacks_is_refused_with_a_sentence(capsys):

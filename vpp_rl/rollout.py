@@ -95,6 +95,8 @@ def play(
     frame = _frame(policy, env.scenario, days, starts, sums, gained_kwh)
     if env.state.ev is not None:
         frame = frame.assign(**_of_cars(sums, ev_cost), **cars.stays(env))
+    if env.fleet.flexible is not None:
+        frame = frame.assign(**_of_flexible(sums))
     return frame, _trace(kept) if kept else None
 
 
@@ -170,7 +172,7 @@ def _stored_kwh(env: FleetVectorEnv) -> Tensor:
 
 
 def _of_cars(sums: Totals, cost: Tensor) -> dict[str, np.ndarray]:
-    """What happened to the cars of each window, by column (`CAR_COLUMNS`)."""
+    """What happened to the cars of each window, by column."""
     return {
         "ev_cost": cost.numpy(),
         "ev_kwh": sums.ev_kwh.numpy(),
@@ -183,6 +185,19 @@ def _of_cars(sums: Totals, cost: Tensor) -> dict[str, np.ndarray]:
         "ev_left_early_kwh": sums.ev_left_early_kwh.numpy(),
         "ev_missed_kwh": sums.ev_missed_kwh.numpy(),
     }
+
+
+# What people feel and what their devices did: of the sums of a window, under the same names.
+COMFORT_COLUMNS = (
+    *("water_kwh", "water_cold_kwh", "water_short_k_h", "water_beyond_k_h"),
+    *("hvac_kwh", "discomfort_k_h", "hvac_short_k_h"),
+    *("machines_kwh", "jobs", "late_jobs", "generator_kwh", "generator_co2_kg"),
+)
+
+
+def _of_flexible(sums: Totals) -> dict[str, np.ndarray]:
+    """What happened to flexible devices and their owners in each window, by column."""
+    return {name: getattr(sums, name).numpy() for name in COMFORT_COLUMNS}
 
 
 @dataclass

@@ -99,9 +99,7 @@ def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     # Older releases of torch lack the filter; they only step a little slower.
     skip = getattr(torch.compiler, "skip_guard_on_globals_unsafe", None)
-    options: dict[str, Any] = {"max_pointwise_cat_inputs": 0}
-    if skip is not None:
-        options["guard_filter_fn"] = skip
+    options = {"guard_filter_fn": skip} if skip is not None else {}
     fused: Callable[..., Any] = torch.compile(own, fullgraph=True, dynamic=False, options=options)
     return fused
 

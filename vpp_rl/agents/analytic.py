@@ -26,7 +26,8 @@ from vpp_envs.fleet.mix import draw_homes, homes_at
 from vpp_envs.fleet.pick import column_of_each, map_columns
 from vpp_envs.fleet.sampling import cast_fleet
 from vpp_envs.fleet.state import FleetState
-from vpp_envs.kernels import Rows, moment_of, rows_at
+from vpp_envs.flexible.kinds import first_flexible, stored_kwh
+from vpp_envs.kernels import Rows, flexible_rows, moment_of, rows_at
 from vpp_envs.observation import fleet_features, observe
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.saved_state import plain, restored
@@ -222,7 +223,16 @@ def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: 
         stay = scenario.cars.stay[tick, 0].to(env.device, env.dtype)
         hours_left = column_of_each(stay, fleet.ev.archetype) * scenario.dt_h
         ev = first_cars(share, hours_left, fleet.ev, env.dtype, env.device)
-    return _Course(tick, FleetState(energy_kwh, ev), fleet)
+    flexible = None
+    if fleet.flexible is not None and scenario.flexible is not None:
+        share = uniform(
+            seed, episode, scenarios.unsqueeze(-1), fleet.home_id.cpu(), Purpose.INITIAL_FLEXIBLE
+        ).to(energy_kwh)
+        issue = torch.div(tick, TICKS_PER_ISSUE, rounding_mode="floor")
+        began = flexible_rows(scenario.flexible, tick, issue, env.dtype)
+        began = map_columns(began, lambda column: column.to(env.device))
+        flexible = first_flexible(share, began, fleet.flexible, scenario.dt_h)
+    return _Course(tick, FleetState(energy_kwh, ev, flexible), fleet)
 
 
 def _go_on(
@@ -255,9 +265,10 @@ def _go_on(
     before, after = env.tables.curve[issue.to(env.device)]
     stored = _stored_value(after, state.energy_kwh, fleet)
     stored = stored - _stored_value(before, start.energy_kwh, fleet)
-    if state.ev is not None:
+    if state.ev is not None or state.flexible is not None:
         rows = rows_at(env.tables, (tick + ticks).to(env.device), env.dtype)
-        stored = stored + _stored_in_cars(moment_of(state, rows, fleet, dt_h), fleet)
+        moment = moment_of(state, rows, fleet, dt_h)
+        stored = stored + _stored_in_cars(moment, fleet) + _stored_in_devices(moment, fleet)
     end = _Course(tick + ticks, map_columns(state, Tensor.detach), fleet)
     return (profit + stored.double()) / rated_kw(fleet).sum(-1), end
 
@@ -296,6 +307,18 @@ def _stored_in_cars(moment: Moment, fleet: Fleet) -> Tensor:
     worth = cars.value_per_kwh.detach().clamp(max=_MOST_WORTH_PER_KWH)
     beyond_kwh = cars.state.energy_kwh - (ev.agreement.target_kwh - cars.state.excused_kwh)
     return (worth * beyond_kwh * (ev.cohort >= 0)).sum(-1)
+
+
+def _stored_in_devices(moment: Moment, fleet: Fleet) -> Tensor:
+    """Value of what flexible devices have drawn ahead, summed, (B,); its gradient is as of cars."""
+    worth = torch.zeros_like(moment.energy_kwh[..., 0])
+    flexes, devices, of_homes = moment.flexes, moment.flexible, fleet.flexible
+    if flexes is None or devices is None or of_homes is None:
+        return worth
+    for flex, ahead_kwh in zip(flexes, stored_kwh(devices, of_homes), strict=True):
+        value = flex.value_per_kwh.detach().clamp(max=_MOST_WORTH_PER_KWH)
+        worth = worth + (value * ahead_kwh * (flex.cohort >= 0)).sum(-1)
+    return worth
 
 
 def _stored_value(curve: Tensor, energy_kwh: Tensor, fleet: Fleet) -> Tensor:

@@ -24,20 +24,27 @@ _SAME = 1e-6  # prices that differ by less are one price, told in two precisions
 
 @dataclass(frozen=True)
 class Together:
-    """One rule for the batteries and the sun, and another for the cars."""
+    """One rule for the batteries and the sun, and others for cars and flexible devices."""
 
     batteries: Policy
-    cars: Policy
+    cars: Policy | None = None
+    devices: Policy | None = None
     kind: str = "rule"
 
     @property
     def name(self) -> str:
-        """Both names."""
-        return f"{self.batteries.name}, {self.cars.name}"
+        """Their names."""
+        all_of_them = (self.batteries, self.cars, self.devices)
+        return ", ".join(one.name for one in all_of_them if one is not None)
 
     def act(self, scene: Scene) -> SetPoints:
         """Let each command its own."""
-        return self.batteries.act(scene)._replace(ev_kw=self.cars.act(scene).ev_kw)
+        asked = self.batteries.act(scene)
+        if self.cars is not None:
+            asked = asked._replace(ev_kw=self.cars.act(scene).ev_kw)
+        if self.devices is not None:
+            asked = asked._replace(flexible_kw=self.devices.act(scene).flexible_kw)
+        return asked
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vpp_rl.baselines.parts import Column, Part, Row, Term, programme_of, solution_of
-from vpp_rl.baselines.storage_lp import Floats, load_programme, new_solver, run_solver
+from vpp_rl.baselines.storage_lp import Floats, Programme, load_programme, new_solver, run_solver
 
 # More than any price: a target is given up only where it is out of reach. [currency/kWh]
 _SHORT_PER_KWH = 1e3
@@ -92,11 +92,8 @@ def solve_home(
         parts.append(_car(home, signals, dt_h, final_value_per_kwh))
     parts += flexible
     programme = programme_of(parts, signals.load_kw)
-    solver = new_solver(presolve="on")
-    load_programme(solver, programme)
-    run_solver(solver)
     ticks = len(signals.load_kw)
-    solution = np.asarray(solver.getSolution().col_value)
+    solution = _solved(programme)
     column = solution_of(parts, solution, ticks)
     none = np.zeros(ticks)
     short = float(column["short"].sum()) if "short" in column else 0.0
@@ -111,6 +108,22 @@ def solve_home(
             for part in flexible
         ),
     )
+
+
+def _solved(programme: Programme) -> Floats:
+    """Solve a programme; where one way of the solver gets stuck, another does not."""
+    ways: tuple[dict[str, str], ...] = ({"presolve": "on"}, {"presolve": "off"}, {"solver": "ipm"})
+    for way in ways:
+        solver = new_solver(**way)
+        load_programme(solver, programme)
+        try:
+            run_solver(solver)
+        except RuntimeError:
+            if way is ways[-1]:
+                raise
+            continue
+        break
+    return np.asarray(solver.getSolution().col_value)
 
 
 def _site(home: Home, signals: Signals, dt_h: float, flexible: Sequence[Part]) -> Part:

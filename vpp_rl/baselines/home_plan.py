@@ -1,4 +1,4 @@
-"""The perfect-foresight bound of homes with cars or tariffs: a plan for each, solved first."""
+"""The perfect-foresight bound of homes with more than batteries, or behind tariffs: a plan each."""
 
 from collections.abc import Callable
 
@@ -7,29 +7,20 @@ import torch
 from torch import Tensor
 
 from vpp_envs.devices.ev import EvParams, floor_kwh
-from vpp_envs.errors import InputError
 from vpp_envs.fleet.agreement import EvAgreement
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.scenario import Scenario, ScenarioSpec
 from vpp_envs.vector_env import FleetVectorEnv
+from vpp_rl.baselines.flexible_lp import kinds_in_windows
 from vpp_rl.baselines.home_lp import Home, Signals, solve_home
 from vpp_rl.baselines.plan import PerfectForesight
 from vpp_rl.rollout import Windows, inventory_value_per_kwh, window_env
 
 
 def is_exact(scenario: Scenario) -> bool:
-    """Whether `plan.plan_windows` knows all that the homes have: batteries, and one price.
-
-    Raises:
-        InputError: Homes have devices that no bound here knows.
-    """
-    if scenario.fleet.flexible is not None:
-        raise InputError(
-            f"scenario {scenario.spec.name} has water heaters or thermostats, for which no bound "
-            "is known here yet, so that it cannot be trained or evaluated by vpp; step the "
-            "environment yourself, or set fleet.water_heater_share=0 fleet.hvac_share=0."
-        )
-    return scenario.cars is None and scenario.export_per_kwh is None
+    """Whether `plan.plan_windows` knows all that the homes have: batteries, and one price."""
+    simple = scenario.cars is None and scenario.fleet.flexible is None
+    return simple and scenario.export_per_kwh is None
 
 
 def plan_homes(
@@ -51,13 +42,22 @@ def plan_homes(
     plans = torch.zeros(3, ticks, rows, homes, dtype=torch.float64)
     objective = torch.zeros(rows, dtype=torch.float64)
     credit = inventory_value_per_kwh(env.scenario)
+    kinds = kinds_in_windows(env, starts, ticks)
+    nobody = torch.full((ticks, rows, homes), torch.nan, dtype=torch.float64)
+    flexible_kw = {kind: nobody.clone() for kind in kinds}
     for row in range(rows):
         span = slice(int(starts[row]), int(starts[row]) + ticks)
-        signals = _signals(env, fleet, ev, span)
+        alone = [kind.alone_kw[:, row] for kind in kinds.values()]
+        alone_kw = sum(alone, torch.zeros(ticks, homes, dtype=torch.float64))
+        signals = _signals(env, fleet, ev, span, alone_kw)
         for index in range(homes):
             initial = float(env.energy_kwh[row, index]), float(car_kwh[row, index])
             home = _home(fleet, ev, index, *initial)
-            plan = solve_home(home, signals(index), dt_h, credit)
+            of_home = {kind: one.part(row, index) for kind, one in kinds.items()}
+            parts = {kind: part for kind, part in of_home.items() if part is not None}
+            plan = solve_home(home, signals(index), dt_h, credit, tuple(parts.values()))
+            for kind, power in zip(parts, plan.flexible_kw, strict=True):
+                flexible_kw[kind][:, row, index] = torch.from_numpy(power)
             for place, power in enumerate((plan.battery_kw, plan.solar_kw, plan.ev_kw)):
                 plans[place, :, row, index] = torch.from_numpy(power)
             objective[row] += plan.profit - credit * (
@@ -66,7 +66,9 @@ def plan_homes(
             if progress is not None:
                 progress(row * homes + index + 1, rows * homes)
     # The programmes are solved to the end: their objective is the bound.
-    return PerfectForesight(plans[0], plans[1], objective, torch.zeros_like(objective), plans[2])
+    exact = torch.zeros_like(objective)
+    asked_kw = list(flexible_kw.values())
+    return PerfectForesight(plans[0], plans[1], objective, exact, plans[2], asked_kw)
 
 
 def _home(fleet: Fleet, ev: EvFleet, index: int, battery_kwh: float, car_kwh: float) -> Home:
@@ -99,15 +101,16 @@ def _home(fleet: Fleet, ev: EvFleet, index: int, battery_kwh: float, car_kwh: fl
 
 
 def _signals(
-    env: FleetVectorEnv, fleet: Fleet, ev: EvFleet, span: slice
+    env: FleetVectorEnv, fleet: Fleet, ev: EvFleet, span: slice, alone_kw: Tensor
 ) -> Callable[[int], Signals]:
-    """What each home meets in a window."""
+    """What each home meets in a window, with what its devices draw that nobody commands."""
     tables, dt_h = env.tables, env.scenario.dt_h
     price = tables.price_per_kwh[span, 0].double().numpy()
     export = price
     if tables.export_per_kwh is not None:
         export = tables.export_per_kwh[span, 0].double().numpy()
-    load = (fleet.load_mean_kw * tables.load_pu[span][:, fleet.load_archetype]).double().numpy()
+    base_kw = fleet.load_mean_kw * tables.load_pu[span][:, fleet.load_archetype]
+    load = (base_kw.double() + alone_kw).numpy()
     sun = (fleet.solar_kw * tables.solar_pu[span][:, fleet.solar_archetype]).double().numpy()
     stay = torch.zeros(span.stop - span.start, 4, len(ev.archetype), dtype=torch.float64)
     if tables.ev is not None:

@@ -1,6 +1,6 @@
 """The perfect-foresight bound as a policy: a plan for each home, solved first, then played."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ class PerfectForesight:
     objective: Tensor  # what the plans earn with the final store, (B,)
     gap: Tensor  # bound less objective, (B,)
     ev_kw: Tensor | None = None  # (T, B, N); none: no home has a car
+    flexible_kw: Sequence[Tensor] = ()  # of each kind of flexible device, (T, B, N)
     name: str = "perfect foresight"
     kind: str = "bound"
     _played: int = 0
@@ -37,6 +38,7 @@ class PerfectForesight:
             self.battery_kw[tick].to(like),
             self.solar_kw[tick].to(like),
             None if self.ev_kw is None else self.ev_kw[tick].to(like),
+            [asked_kw[tick].to(like) for asked_kw in self.flexible_kw] or None,
         )
 
 

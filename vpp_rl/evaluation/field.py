@@ -5,14 +5,18 @@ from dataclasses import replace
 
 from vpp_envs.scenario import Scenario, ScenarioSpec
 from vpp_rl.baselines.charging import CheapestSlots, Latest, OffPeak, Together
+from vpp_rl.baselines.clock import ByTheClock
+from vpp_rl.baselines.home_plan import is_exact
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import CurtailOnly, Idle, Quantile, SelfConsumption, TimeOfUse
 from vpp_rl.baselines.value_curve import NonAnticipativeOptimum, StochasticValueCurve
 from vpp_rl.evaluation.tuning import (
     Listen,
     best_of,
+    clock_grid,
     fewer_homes,
     off_peak_grid,
+    time_of_use_grid,
     tuned,
     tuning_windows,
 )
@@ -40,9 +44,11 @@ def field_of(
     """
     starts, days = window_starts(scenario, windows)
     alike = replace(windows, most=len(starts), window_days=days)
-    if scenario.cars is None and scenario.export_per_kwh is None:
+    if is_exact(scenario):
         return _wholesale(spec, alike, scenario, say, listen, retune)
     field: list[Policy] = [Idle(), StochasticValueCurve()]
+    if scenario.fleet.flexible is not None:
+        field += _by_the_clock(spec, alike, scenario, say, listen, retune)
     if scenario.export_per_kwh is not None:
         field.append(SelfConsumption())
     if scenario.cars is not None:
@@ -54,6 +60,36 @@ def field_of(
             timer = best_of(OffPeak, off_peak_grid(), few, tuning_windows(alike), listen)
             say(f"off-peak timer: charge {timer.from_h:g}-{timer.to_h:g} h")
         field += [Latest(), timer, CheapestSlots()]
+    return field
+
+
+def _by_the_clock(
+    spec: ScenarioSpec,
+    windows: Windows,
+    scenario: Scenario,
+    say: Callable[[str], None],
+    listen: Listen,
+    retune: bool,
+) -> list[Policy]:
+    """For flexible devices: a clock for them alone, and beside rules for the rest of the home."""
+    clock = ByTheClock()
+    if retune:
+        few, some = fewer_homes(spec), tuning_windows(windows)
+        clock = best_of(ByTheClock, clock_grid(), few, some, listen)
+        say(
+            f"devices by the clock: store {clock.store_from_h:g}-{clock.store_to_h:g} h, "
+            f"rest {clock.rest_from_h:g}-{clock.rest_to_h:g} h"
+        )
+    field: list[Policy] = [clock]
+    cars = None if scenario.cars is None else CheapestSlots()
+    if (scenario.fleet.cohort >= 0).any():
+        battery: Policy = SelfConsumption()
+        if scenario.export_per_kwh is None:
+            hours = TimeOfUse()
+            if retune:
+                hours = best_of(TimeOfUse, time_of_use_grid(), few, some, listen)
+            battery = hours
+        field.append(Together(battery, cars, clock))
     return field
 
 

@@ -51,6 +51,21 @@ def off_peak_grid() -> Settings:
     return [{"from_h": a, "to_h": (a + b) % 24.0} for a, b in product(starts, lengths)]
 
 
+def clock_grid() -> Settings:
+    """Windows of the day in which devices are tried to store, and to rest."""
+    return [
+        {
+            "store_from_h": start,
+            "store_to_h": start + length,
+            "rest_from_h": evening,
+            "rest_to_h": evening + stay,
+        }
+        for start, length, evening, stay in product(
+            (1.0, 9.0, 11.0, 13.0), (2.0, 4.0), (16.0, 17.0, 18.0), (2.0, 4.0, 6.0)
+        )
+    ]
+
+
 def mpc_grid() -> Settings:
     """Blends of mean and median forecast, and hurdles, that are tried."""
     weights, hurdles = (1.2, 1.0, 0.7), (0.7, 1.0, 1.4)

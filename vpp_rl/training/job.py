@@ -50,7 +50,6 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
     agent = _group(cfg, "agent")
     scenario = scenario_from(cfg)
     _refuse_what_nobody_reads(scenario.market)
-    _refuse_what_no_bound_knows(scenario.fleet)
     return TrainingJob(
         scenario=scenario,
         agent=build("agent", agent, learner(agent.get("name", "")).settings),
@@ -74,17 +73,6 @@ def _group(cfg: Mapping[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(group, Mapping):
         raise InputError(f"the configuration needs its group '{name}', got {group!r}.")
     return dict(group)
-
-
-def _refuse_what_no_bound_knows(fleet: FleetSpec) -> None:
-    """Refuse homes whose training could not be judged, before anything is written."""
-    for name in ("water_heater_share", "hvac_share"):
-        if getattr(fleet, name) > 0.0:
-            raise InputError(
-                f"fleet.{name}={getattr(fleet, name):g} asks for devices for which no bound is "
-                "known here yet, so that vpp cannot train with them; leave it out, or step the "
-                "environment yourself."
-            )
 
 
 def _refuse_what_nobody_reads(market: MarketSpec) -> None:

@@ -21,7 +21,7 @@ from vpp_rl.baselines.home_plan import is_exact, plan_homes
 from vpp_rl.baselines.plan import plan_windows
 from vpp_rl.baselines.rules import Idle
 from vpp_rl.files import write_text
-from vpp_rl.rollout import Windows, play
+from vpp_rl.rollout import COMFORT_COLUMNS, Windows, play
 from vpp_rl.training.checkpoint import PolicyFacts, save_policy
 from vpp_rl.training.clock import Clock
 from vpp_rl.training.settings import TrainingJob
@@ -197,7 +197,8 @@ def seen(frame: pd.DataFrame) -> dict[str, float]:
     capacity_kwh = float((frame.capacity_kwh * frame.days).sum())
     if capacity_kwh > 0.0:
         scalars["cycles_per_day"] = float(frame.throughput_kwh.sum()) / capacity_kwh
-    for name in ("ev_cost", "ev_kwh", "ev_discharged_kwh", "ev_missed_kwh", "ev_left_early_kwh"):
+    of_cars = ("ev_cost", "ev_kwh", "ev_discharged_kwh", "ev_missed_kwh", "ev_left_early_kwh")
+    for name in (*of_cars, *COMFORT_COLUMNS):
         if name in frame:
             scalars[f"{name}_per_home_day"] = float(frame[name].sum()) / home_days
     return scalars

@@ -15,6 +15,7 @@ from vpp_envs.devices.appliance import (
     Jobs,
     advance,
     arrived,
+    drawn_by_kwh,
     is_held,
     seconds,
     slack_s,
@@ -118,6 +119,16 @@ def step(
         waits * dt_h,
         interrupted.to(none.dtype),
     )
+
+
+def stored_kwh(moment: ApplianceMoment, fleet: ApplianceFleet) -> Tensor:
+    """What the jobs that are under way have drawn, (..., N). [kWh]
+
+    Args:
+        moment: State and signals.
+        fleet: Constants, (N,).
+    """
+    return drawn_by_kwh(moment.jobs.progress_s[0], fleet.params)
 
 
 def first_state(

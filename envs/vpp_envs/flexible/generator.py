@@ -124,6 +124,16 @@ def step(
     )
 
 
+def stored_kwh(moment: GeneratorMoment, fleet: GeneratorFleet) -> Tensor:
+    """Nothing: an engine stores no electricity, (..., N). [kWh]
+
+    Args:
+        moment: State and signals.
+        fleet: Constants, (N,).
+    """
+    return torch.zeros_like(moment.state.on + fleet.rated_kw)
+
+
 def first_state(
     share: Tensor, rows: GeneratorTables, fleet: GeneratorFleet, dt_h: float
 ) -> GeneratorState:

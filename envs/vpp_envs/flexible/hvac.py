@@ -175,6 +175,22 @@ def step(
     )
 
 
+def stored_kwh(moment: HvacMoment, fleet: HvacFleet) -> Tensor:
+    """Electricity that warmth, or while it cools cold, beyond the set-point would cost. [kWh]
+
+    Args:
+        moment: State and signals.
+        fleet: Constants, (N,).
+    """
+    course, house, agreed = moment.ahead.course, fleet.house, fleet.agreement
+    cools = course.cools[0]
+    set_c = torch.where(cools, agreed.cool_set_c, agreed.heat_set_c)
+    air_kwh = house.air_kwh_per_k * (course.state.air_c[0] - set_c)
+    warmth_kwh = air_kwh + house.mass_kwh_per_k * (course.state.mass_c[0] - set_c)
+    pump = torch.where(course.able.pump_kw > 0, course.able.heat_per_kw, 1.0 + 0.0 * warmth_kwh)
+    return torch.where(cools, -warmth_kwh / course.able.cool_per_kw, warmth_kwh / pump)
+
+
 def first_state(share: Tensor, rows: HvacTables, fleet: HvacFleet, dt_h: float) -> HvacState:
     """Houses at the start of an episode: at their set-points, the mass with the air.
 

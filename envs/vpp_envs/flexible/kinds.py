@@ -189,6 +189,19 @@ def step_kind(
     return MODULES[kind].step(asked_kw, around, *parts, dt_h)
 
 
+def stored_kwh(moment: FlexibleMoment, fleet: FlexibleFleet) -> list[Tensor]:
+    """Electricity that each kind that is present has drawn ahead, (..., N). [kWh]
+
+    Args:
+        moment: State and signals of all kinds.
+        fleet: Constants of all kinds.
+    """
+    return [
+        MODULES[kind].stored_kwh(getattr(moment, kind), getattr(fleet, kind))
+        for kind in present(fleet)
+    ]
+
+
 def cohorts(fleet: FlexibleFleet | None) -> list[Tensor]:
     """Class of each device of each kind that is present, in order, (N,) int64 each."""
     return [getattr(fleet, kind).cohort for kind in present(fleet)]

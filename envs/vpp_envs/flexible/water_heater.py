@@ -148,6 +148,21 @@ def step(
     )
 
 
+def stored_kwh(moment: WaterHeaterMoment, fleet: WaterHeaterFleet) -> Tensor:
+    """Electricity that the warmth above the promise would cost to make, (..., N). [kWh]
+
+    Args:
+        moment: State and signals.
+        fleet: Constants, (N,).
+    """
+    ahead = moment.ahead
+    above_k = ahead.state.temp_c[0] - fleet.agreement.least_c
+    heat_per_kw = torch.where(
+        ahead.heater.pump_kw[0] > 0, ahead.heater.pump_cop[0], torch.ones_like(above_k)
+    )
+    return kwh_per_k(fleet.params) * above_k / heat_per_kw
+
+
 def first_state(
     share: Tensor, rows: WaterHeaterTables, fleet: WaterHeaterFleet, dt_h: float
 ) -> WaterHeaterState:

@@ -317,6 +317,7 @@ def test_a_shard_of_the_fleet_is_its_part_of_the_whole(whole_spec):
 
     def shard(first, homes):
         alike = {"duration_h": 2.0, "hvac_share": 0.0, "heat_pump_water_share": 0.0}
+        alike |= {"generator_share": 0.0, "pool_pump_share": 0.0, "dishwasher_share": 0.0}
         fleet = replace(whole_spec.fleet, first_home=first, homes=homes, **alike)
         return FleetVectorEnv(replace(whole_spec, fleet=fleet), 2, dtype="float64")
 
@@ -489,12 +490,14 @@ def test_no_action_changes_what_is_left_alone(any_spec):
         np.testing.assert_array_equal(parts[0], parts[1])
 
 
-@pytest.mark.timeout(1200)  # a suburb compiles for a minute and a half on an idle core
+@pytest.mark.timeout(1200)  # a suburb compiles for two minutes on an idle core
 @pytest.mark.slow
 @pytest.mark.parametrize("dispatch", ["value_curve", "cohort_power", "per_device"])
 def test_compiled_and_eager_steps_agree(whole_spec, dispatch):
     import shutil
 
+    if whole_spec.fleet.hvac_share > 0 and dispatch != "value_curve":
+        pytest.skip("one way to command a suburb stands for all: their devices' step is the same")
     if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
         pytest.skip("torch.compile needs a C++ compiler")
     eager = FleetVectorEnv(whole_spec, 4, dispatch, dtype="float64")

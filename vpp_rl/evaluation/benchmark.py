@@ -8,12 +8,14 @@ import pandas as pd
 import torch
 
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario
+from vpp_envs.transition import Totals
 from vpp_rl.agents.trained import TrainedPolicy
 from vpp_rl.baselines.home_plan import is_exact, plan_homes
 from vpp_rl.baselines.plan import plan_windows
 from vpp_rl.baselines.value_curve import StochasticValueCurve
 from vpp_rl.evaluation.field import field_of, with_perfect_forecast
 from vpp_rl.evaluation.figures import DayTrace
+from vpp_rl.evaluation.statistics import FloatArray
 from vpp_rl.evaluation.tuning import Listen
 from vpp_rl.policy import Policy
 from vpp_rl.rollout import Trace, Windows, play
@@ -130,8 +132,26 @@ def day_trace(contest: Contest, scenario: Scenario, title: str) -> DayTrace:
         net_kw=(totals.net_kwh[part] * per_h).numpy(),
         fill_quantiles=torch.quantile(trace.fill[part], levels, dim=1).T.numpy(),
         ev_kw=(totals.ev_kwh[part] * per_h).numpy() if scenario.cars else None,
+        devices_kw=_devices_kw(scenario, totals, part, per_h),
         policy=contest.trace_policy,
         currency=market.currency,
         market=market.region,
         title=title,
     )
+
+
+def _devices_kw(
+    scenario: Scenario, totals: Totals, part: slice, per_h: float
+) -> dict[str, FloatArray]:
+    """Power of the kinds of flexible devices that some home has, by their name in the figure."""
+    devices = scenario.fleet.flexible
+    if devices is None:
+        return {}
+    machines = (devices.dishwasher, devices.washer, devices.dryer, devices.pool_pump)
+    drawn = {
+        "hot water": (devices.water_heater is not None, totals.water_kwh),
+        "heating and cooling": (devices.hvac is not None, totals.hvac_kwh),
+        "machines": (any(one is not None for one in machines), totals.machines_kwh),
+        "engines": (devices.generator is not None, -totals.generator_kwh),
+    }
+    return {name: (kwh[part] * per_h).numpy() for name, (has, kwh) in drawn.items() if has}

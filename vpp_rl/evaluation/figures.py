@@ -6,7 +6,8 @@ Texts from users are escaped here, since Plotly reads markup in labels.
 """
 
 import html
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +24,12 @@ BLUE, SKY, ORANGE, AMBER = "#0072B2", "#56B4E9", "#D55E00", "#E69F00"
 GREEN, PINK, GREY = "#009E73", "#CC79A7", "#8A9099"
 SERIES = (BLUE, ORANGE, GREEN, PINK, AMBER)
 KIND_COLOURS: Final = {"learned": BLUE, "optimiser": ORANGE, "rule": GREEN, "bound": GREY}
+DEVICE_COLOURS: Final = {
+    "hot water": "#F0A6A0",
+    "heating and cooling": ORANGE,
+    "machines": "#B8A9D9",
+    "engines": "#5B4636",
+}
 INK = "ink"  # a trace with this tag takes the colour of the page's text
 
 LEARNING_COLUMNS = ("policy", "seed", "steps", "seconds", "profit_per_home_year")
@@ -38,7 +45,7 @@ class DayTrace:
 
     Power follows the load convention where it has a direction: battery and net power above zero
     draw from the grid, below zero feed in. Load and solar are amounts, so that
-    net = load - solar + battery + cars.
+    net = load - solar + battery + cars + devices.
     """
 
     stamps_local: npt.NDArray[np.datetime64]  # (T,) clock of the market's zone
@@ -53,17 +60,24 @@ class DayTrace:
     market: str
     title: str
     ev_kw: FloatArray | None = None  # (T,) of the cars, charging positive; none: there are none
+    # (T,) of each kind of flexible device by its name, draw positive
+    devices_kw: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @property
     def cars_kw(self) -> FloatArray:
         """Power of the cars, 0 without any, (T,)."""
         return np.zeros_like(self.net_kw) if self.ev_kw is None else self.ev_kw
 
+    @property
+    def flexible_kw(self) -> FloatArray:
+        """Power of all flexible devices, (T,)."""
+        return sum(self.devices_kw.values(), np.zeros_like(self.net_kw))
+
     def __post_init__(self) -> None:
         """Refuse a day that does not add up.
 
         Raises:
-            InputError: Lengths differ, or the four powers break the balance.
+            InputError: Lengths differ, or the powers break the balance.
         """
         ticks = len(self.stamps_local)
         for name in ("price_per_mwh", "load_kw", "solar_kw", "battery_kw", "net_kw", "cars_kw"):
@@ -78,11 +92,13 @@ class DayTrace:
                 f"({ticks}, {len(FILL_QUANTILES)}), the quantiles {FILL_QUANTILES}"
             )
         sum_kw = self.load_kw - self.solar_kw + self.battery_kw + self.cars_kw
+        sum_kw = sum_kw + self.flexible_kw
         gap_kw = np.abs(sum_kw - self.net_kw).max()
         if not gap_kw <= 1e-3 * (1.0 + np.abs(self.load_kw).max()):
             raise InputError(
-                f"day trace: load - solar + battery + cars misses net by up to {gap_kw:.3g} kW; "
-                "expected load and solar as amounts, the others positive when they draw power"
+                "day trace: load - solar + battery + cars + devices misses net by up to "
+                f"{gap_kw:.3g} kW; expected load and solar as amounts, "
+                "the others positive when they draw power"
             )
 
 
@@ -231,6 +247,9 @@ def _dispatch(x: list[str], day: DayTrace, scale: float, unit: str) -> list[Figu
     if day.ev_kw is not None:
         layers.append(("cars charging", np.maximum(day.ev_kw, 0.0), GREEN, "up"))
         layers.append(("cars discharging", np.minimum(day.ev_kw, 0.0), PINK, "down"))
+    for name, kw in day.devices_kw.items():
+        side = "up" if kw.sum() >= 0.0 else "down"
+        layers.append((name, kw, DEVICE_COLOURS[name], side))
     hover = "%{y:,.3~g} " + unit
     traces = []
     for name, power_kw, colour, group in layers:

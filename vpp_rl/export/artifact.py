@@ -58,9 +58,9 @@ def controller_of(folder: Path) -> tuple[Controller, PolicyFacts]:
         )
     if any(name.endswith("/alone") for name in facts.observation_names):
         raise InputError(
-            f"{folder}: scenario '{facts.scenario}' has water heaters or thermostats, and exported "
-            "controllers do not read their telemetry yet; expected a run with batteries and cars "
-            "alone: train with fleet.water_heater_share=0 fleet.hvac_share=0 to export."
+            f"{folder}: scenario '{facts.scenario}' has water heaters, thermostats, machines or "
+            "engines, and exported controllers do not read their telemetry yet; expected a run "
+            "with batteries and cars alone: train with fleet=mixed or fleet=ev to export."
         )
     return (
         Controller(

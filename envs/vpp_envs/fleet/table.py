@@ -197,8 +197,8 @@ def write_fleet(fleet: Fleet, path: str | Path, names: Sequence[str] | None = No
     """
     if fleet.flexible is not None:
         raise InputError(
-            f"{path}: tables hold no water heaters and thermostats yet; sample the fleet without "
-            "them: fleet.water_heater_share=0 fleet.hvac_share=0."
+            f"{path}: tables hold no water heaters, thermostats, machines and engines yet; sample "
+            "the fleet without them, as fleet=mixed and fleet=ev do."
         )
     homes = [str(home) for home in fleet.home_id.tolist()] if names is None else list(names)
     parts = []  # place in the table, home, kind, values by column

@@ -11,7 +11,7 @@ FLEET = FleetSpec(homes=6, water_heater_share=1.0, hvac_share=1.0)
 
 
 def test_a_table_that_knows_nothing_of_them_is_refused_and_not_written(tmp_path):
-    with pytest.raises(InputError, match="tables hold no water heaters"):
+    with pytest.raises(InputError, match="tables hold no water heaters, thermostats"):
         write_fleet(sample_fleet(FLEET), tmp_path / "homes.csv")
     assert list(tmp_path.iterdir()) == []
 

@@ -31,7 +31,7 @@ from vpp_envs.flexible_tables import COHORTS
 from vpp_envs.observation import flexible_features
 from vpp_envs.signals.synthetic import appliance_use, hot_water, occupancy
 from vpp_rl.cli.pages import shared
-from vpp_rl.cli.pages.page import Argument, Fields, Page, Part, Sources, Text
+from vpp_rl.cli.pages.page import Argument, Fields, Page, Sections, Sources, Text
 
 _HEADINGS = (
     *(shared.WHAT, shared.PARAMETERS, shared.PROMISE, shared.STATE, shared.ENVELOPE, shared.STEP),
@@ -44,7 +44,7 @@ def water_heater_page() -> Page:
     """What documents water heaters."""
     parts = water_heater_parts
     sources = (tank, water_heater, parts, cta_2045, water_heater_sampling, hot_water)
-    own = {
+    own: Sections = {
         shared.WHAT: (Text(tank), Text(water_heater), Text(cta_2045)),
         shared.PARAMETERS: (Fields(tank.WaterHeaterParams), Fields(parts.WaterHeaterFleet)),
         shared.PROMISE: (Fields(parts.WaterHeaterAgreement),),
@@ -75,7 +75,7 @@ def water_heater_page() -> Page:
 def hvac_page() -> Page:
     """What documents houses with machines that heat and cool."""
     parts = hvac_parts
-    own = {
+    own: Sections = {
         shared.WHAT: (Text(house), Text(pump), Text(hvac)),
         shared.PARAMETERS: (
             *(Fields(house.HouseParams), Fields(pump.HvacParams)),
@@ -113,7 +113,7 @@ def machine_page(kind: str) -> Page:
     parts, one = appliance_parts, APPLIANCES[kind]
     kwh, hours = ("{:.3g} to {:.3g}".format(*span) for span in (one.energy_kwh, one.length_h))
     title = kind.replace("_", " ").capitalize()
-    own = {
+    own: Sections = {
         shared.WHAT: (Text(machine), Text(appliance)),
         shared.PARAMETERS: (
             Fields(ApplianceType, records=((kind, one),)),
@@ -142,7 +142,7 @@ def machine_page(kind: str) -> Page:
 def generator_page() -> Page:
     """What documents back-up generators."""
     parts = generator_parts
-    own = {
+    own: Sections = {
         shared.WHAT: (Text(engine), Text(generator)),
         shared.PARAMETERS: (Fields(engine.GeneratorParams), Fields(parts.GeneratorFleet)),
         shared.PROMISE: (Fields(parts.GeneratorAgreement),),
@@ -161,10 +161,10 @@ def generator_page() -> Page:
     return _with_shared("generator", "Generator", shared.line_of(generator), own)
 
 
-def _with_shared(kind: str, title: str, summary: str, own: dict[str, tuple[Part, ...]]) -> Page:
+def _with_shared(kind: str, title: str, summary: str, own: Sections) -> Page:
     """Put what every kind that tells dispatch a `Flex` has behind what is a kind's own."""
     module = MODULES[kind]
-    common: dict[str, tuple[Part, ...]] = {
+    common: Sections = {
         shared.PROMISE: (shared.CONNECTION,),
         shared.STATE: (Text(module.first_state), Text(module.stored_kwh)),
         shared.ENVELOPE: (Text(module.flex), Text(flex.within_room), Fields(flex.Flex, _EDGES)),

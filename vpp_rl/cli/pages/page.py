@@ -51,6 +51,7 @@ class Sources(NamedTuple):
 
 
 Part = Text | Fields | Argument | Names | Sources
+Sections = dict[str, tuple[Part, ...]]  # by heading
 
 
 class Page(NamedTuple):
@@ -58,7 +59,7 @@ class Page(NamedTuple):
 
     title: str
     summary: str  # in a line
-    sections: dict[str, tuple[Part, ...]]  # by heading
+    sections: Sections
 
 
 def markdown(page: Page) -> str:

@@ -99,5 +99,4 @@ def _one_class(kind: str) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, t
     """Names of one class of batteries, of cars and of flexible devices, if they are the kind."""
     batteries = (BATTERY_COHORTS[0].name,) if kind == "battery" else ()
     cars = (EV_COHORTS[0].name,) if kind == "ev" else ()
-    flexible = {kind: (COHORTS[kind][0].name,)} if kind in COHORTS else {}
-    return batteries, cars, flexible
+    return batteries, cars, {kind: (COHORTS[kind][0].name,)} if kind in COHORTS else {}

@@ -11,13 +11,13 @@ from vpp_envs.fleet.state import FleetState
 from vpp_envs.observation import car_features, fleet_features
 from vpp_envs.signals.synthetic import driving
 from vpp_rl.cli.pages import shared
-from vpp_rl.cli.pages.page import Argument, Fields, Page, Sources, Text
+from vpp_rl.cli.pages.page import Argument, Fields, Page, Sections, Sources, Text
 
 
 def battery_page() -> Page:
     """What documents batteries."""
     outcome = ("energy_kwh", "battery_kw", "repair_kwh", "below_reserve_kwh", "site_excess_kw")
-    sections = {
+    sections: Sections = {
         shared.WHAT: (Text(battery), Text(envelope), Text(inverter), Text(degradation)),
         shared.PARAMETERS: (Fields(battery.BatteryParams),),
         shared.PROMISE: (Fields(Agreement),),
@@ -58,7 +58,7 @@ def solar_page() -> Page:
         ("open rack", solar.OPEN_RACK),
         ("insulated back", solar.INSULATED_BACK),
     )
-    sections = {
+    sections: Sections = {
         shared.WHAT: (Text(solar),),
         shared.PARAMETERS: (
             Fields(Fleet, ("solar_kw", "solar_archetype")),
@@ -88,7 +88,7 @@ def solar_page() -> Page:
 
 def ev_page() -> Page:
     """What documents cars."""
-    sections = {
+    sections: Sections = {
         shared.WHAT: (Text(ev), Text(ev_envelope), Text(driving)),
         shared.PARAMETERS: (Fields(ev.EvParams), Fields(EvFleet)),
         shared.PROMISE: (Fields(EvAgreement), shared.CONNECTION),

@@ -57,12 +57,13 @@ def water_heater_page() -> Page:
             Text(water_heater.foresee),
             Text(water_heater.floor_of_c),
             Text(water_heater.is_due),
+            _private(water_heater, "_on_or_off"),
         ),
         shared.STEP: (
             *(Text(tank.flow), Text(tank.passage), Text(tank.heater_now)),
             Fields(parts.WaterHeaterOutcome),
         ),
-        shared.ALONE: (_thermostat(water_heater),),
+        shared.ALONE: (_private(water_heater, "_thermostat"),),
         shared.SAMPLING: (
             shared.sampled("water_heater_share", "heat_pump_water_share", "thermostat_share"),
             Text(water_heater_sampling.sample_water_heaters),
@@ -86,12 +87,15 @@ def hvac_page() -> Page:
             *(Fields(parts.HvacState), Fields(parts.HouseState)),
             Fields(parts.HvacTables),
         ),
-        shared.ENVELOPE: (Text(hvac.foresee),),
+        shared.ENVELOPE: (
+            *(Text(hvac.foresee), _private(hvac, "_inner_c")),
+            _private(hvac, "_switched"),
+        ),
         shared.STEP: (
             *(Text(house.transition), Text(house.equilibrium), Text(pump.machine_range)),
             Fields(parts.HvacOutcome),
         ),
-        shared.ALONE: (_thermostat(hvac),),
+        shared.ALONE: (_private(hvac, "_thermostat"),),
         shared.SAMPLING: (
             shared.sampled(
                 *("hvac_share", "heat_pump_share", "thermostat_share"),
@@ -147,7 +151,7 @@ def generator_page() -> Page:
         shared.PARAMETERS: (Fields(engine.GeneratorParams), Fields(parts.GeneratorFleet)),
         shared.PROMISE: (Fields(parts.GeneratorAgreement),),
         shared.STATE: (Fields(parts.GeneratorState), Fields(parts.GeneratorTables)),
-        shared.ENVELOPE: (Text(generator.for_outage),),
+        shared.ENVELOPE: (_private(generator, "_limits"), Text(generator.for_outage)),
         shared.STEP: (
             *(Text(engine.fuel_l_per_h), Text(engine.output_for_kw), Text(engine.cost_per_kwh)),
             Fields(parts.GeneratorOutcome),
@@ -162,13 +166,14 @@ def generator_page() -> Page:
 
 
 def _with_shared(kind: str, title: str, summary: str, own: Sections) -> Page:
-    """Put what every kind that tells dispatch a `Flex` has behind what is a kind's own."""
+    """Add to what is a kind's own what every kind that tells dispatch a `Flex` has."""
     module = MODULES[kind]
+    first: Sections = {shared.STEP: (Text(module.step),)}
     common: Sections = {
         shared.PROMISE: (shared.CONNECTION,),
         shared.STATE: (Text(module.first_state), Text(module.stored_kwh)),
         shared.ENVELOPE: (Text(module.flex), Text(flex.within_room), Fields(flex.Flex, _EDGES)),
-        shared.STEP: (Text(module.step), Fields(flex.Served)),
+        shared.STEP: (Fields(flex.Served),),
         shared.ALONE: (
             Argument(module.step, "asked_kw"),
             Text(flex.into_flex),
@@ -178,10 +183,13 @@ def _with_shared(kind: str, title: str, summary: str, own: Sections) -> Page:
         shared.COMMANDS: shared.commands(kind),
         shared.CLASSES: (shared.classes(COHORTS[kind]),),
     }
-    sections = {name: (*own.get(name, ()), *common.get(name, ())) for name in _HEADINGS}
+    sections = {
+        name: (*first.get(name, ()), *own.get(name, ()), *common.get(name, ()))
+        for name in _HEADINGS
+    }
     return Page(title, summary, sections)
 
 
-def _thermostat(module: ModuleType) -> Text:
-    """What a kind says of its own thermostat: private, because nobody else calls it."""
-    return Text(vars(module)["_thermostat"])
+def _private(module: ModuleType, name: str) -> Text:
+    """What a private function says of itself: it is quoted here and never called."""
+    return Text(vars(module)[name])

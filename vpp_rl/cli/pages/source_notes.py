@@ -129,12 +129,13 @@ def _of_type(owner: type, note: Note) -> Note:
 
 
 def _paragraphs(tree: ast.Module) -> Iterator[str]:
-    """Paragraphs of all docstrings of a module, each as one line."""
+    """Paragraphs of prose in all docstrings of a module, each as one line."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             text = _SECTION.split(ast.get_docstring(node) or "")[0]
             for paragraph in text.split("\n\n"):
-                yield " ".join(paragraph.split())
+                if not paragraph.startswith(" "):  # a table or an equation
+                    yield " ".join(paragraph.split())
 
 
 def _remarks(source: str, constants: tuple[str, ...]) -> Iterator[str]:

@@ -52,12 +52,11 @@ def _list() -> int:
 
 
 def _show(kind: str, file: str | None) -> int:
-    from rich.markdown import Markdown
-
     from vpp_envs.errors import InputError
     from vpp_rl.cli.console import console
     from vpp_rl.cli.pages.kinds import PAGES
     from vpp_rl.cli.pages.page import markdown
+    from vpp_rl.cli.pages.terminal import WholeMarkdown
     from vpp_rl.files import refuse_to_overwrite, write_text
     from vpp_rl.suggestion import did_you_mean
 
@@ -68,7 +67,7 @@ def _show(kind: str, file: str | None) -> int:
         )
     text = markdown(PAGES[kind]())
     if file is None:
-        console().print(Markdown(text), soft_wrap=False)
+        console().print(WholeMarkdown(text), soft_wrap=False)
         return 0
     path = Path(file)
     refuse_to_overwrite(path)

@@ -29,6 +29,16 @@ def test_a_page_is_printed_with_all_its_headings_within_the_terminal(kind, capsy
     assert max(map(len, lines)) <= 120
 
 
+def test_nothing_is_cut_short_on_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    for kind in PAGES:
+        assert main(["device", kind]) == 0
+        printed = capsys.readouterr().out
+        assert "…" not in printed
+        assert max(len(line.rstrip()) for line in printed.splitlines()) <= 80
+    assert "import_limit_kw" in printed
+
+
 def test_a_page_is_written_as_markdown(tmp_path, capsys):
     assert main(["device", "hvac", "--markdown", "hvac.md"]) == 0
     assert capsys.readouterr().out == "wrote hvac.md\n"
@@ -59,7 +69,7 @@ def test_what_exists_is_left_alone_and_nothing_is_written_beside_it(capsys):
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
-        (["generater"], "there is no kind of device 'generater'; did you mean 'generator'?"),
+        (["hvacs"], "there is no kind of device 'hvacs'; did you mean 'hvac'?"),
         (["nonsense"], "there is no kind of device 'nonsense' (vpp device lists them)"),
         (["hvac", "solar"], "vpp device takes KIND, got 2."),
         (["--markdown", "x.md"], "vpp device takes KIND, got 0."),

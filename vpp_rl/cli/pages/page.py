@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ class Fields(NamedTuple):
 
     owner: type
     names: tuple[str, ...] = ()  # none: all
-    records: tuple[tuple[str, Any], ...] = ()  # heading of a column, and whose values it holds
+    records: tuple[tuple[str, Any], ...] = ()  # what they are called, and whose values to show
 
 
 class Argument(NamedTuple):
@@ -86,6 +86,8 @@ def blocks_of(part: Part) -> Iterator[str]:
     elif isinstance(part, Fields):
         yield f"`{_dotted(part.owner)}`: {_first(docstring_text(part.owner))}"
         yield table_of(part)
+        if len(part.records) > 1:
+            yield values_of(part)
     elif isinstance(part, Argument):
         note = argument_note(part.function, part.name)
         unit = f" [{note.unit}]" if note.unit else ""
@@ -107,17 +109,40 @@ def notes_of(part: Fields) -> tuple[Note, ...]:
 
 
 def table_of(part: Fields) -> str:
-    """Write fields as a table in Markdown, one row each.
+    """Write fields as a table in Markdown, one row each; one record's values stand beside them.
 
     Args:
         part: Of a page.
     """
-    titles = ("name", "meaning", "unit", *(title for title, _ in part.records))
-    rows = [titles, ("---",) * len(titles)]
-    for note in notes_of(part):
-        values = (_value(getattr(record, note.name)) for _, record in part.records)
-        rows.append((f"`{note.name}`", note.meaning, note.unit, *values))
-    return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in rows)
+    records = part.records if len(part.records) == 1 else ()
+    rows = [
+        (f"`{note.name}`", note.meaning, note.unit, *_values(records, note.name))
+        for note in notes_of(part)
+    ]
+    return _table(("name", "meaning", "unit", *(title for title, _ in records)), rows)
+
+
+def values_of(part: Fields) -> str:
+    """Write several records as a table in Markdown, one row each.
+
+    Args:
+        part: Of a page, with records.
+    """
+    names = [note.name for note in notes_of(part)]
+    rows = [
+        (title, *(_value(getattr(record, name)) for name in names))
+        for title, record in part.records
+    ]
+    return _table(("", *(f"`{name}`" for name in names)), rows)
+
+
+def _values(records: tuple[tuple[str, Any], ...], name: str) -> Iterator[str]:
+    return (_value(getattr(record, name)) for _, record in records)
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
 
 def _sources(part: Sources) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What the source says about itself: docstrings, comments of fields, and the sources it names.
 
 A field's meaning and unit stand in its comment and nowhere else, so that whoever shows them reads
-the file: the comment on the field's own lines, or that on the lines before it.
+the file: the comment on the field's own lines, or without one that on the lines before it.
 """
 
 import ast
@@ -19,7 +19,7 @@ _SECTION = re.compile(r"^(Args|Returns|Raises|Yields):$", re.MULTILINE)
 # Who is cited in this code, and how it says that nobody is.
 _SOURCE = re.compile(
     r"NREL|OCHRE|GridLAB-D|PVWatts|Sandia|SAND\d|doi:|IEEE|ASTM|BLAST|et al|EVI-Pro"
-    r"|Building America|published|data sheet|CTA-2045|assum"
+    r"|Building America|published|data sheet|CTA-2045|assumption|assumed"
 )
 
 
@@ -46,10 +46,8 @@ def field_notes(owner: type) -> tuple[Note, ...]:
     for node in body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
-            said = [
-                *_above(node.lineno, comments),
-                *(comments[i].text for i in lines if i in comments),
-            ]
+            own = [comments[i].text for i in lines if i in comments]
+            said = own or _above(node.lineno, comments)
             note = _note(node.target.id, " ".join(said))
             notes.append(note if note.meaning else _of_type(owner, note))
     return tuple(notes)

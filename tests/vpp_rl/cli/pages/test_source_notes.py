@@ -39,6 +39,7 @@ class Outer(NamedTuple):
     inner: Inner
     maybe: Inner | None = None
     silent: float = 0.0
+    # Of several fields that follow.
     closed: float = 0.0  # with a stop [1/h].
 
 

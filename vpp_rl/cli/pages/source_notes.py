@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import NamedTuple, get_args, get_type_hints
 
 _UNIT = re.compile(r"^(.*?)[\s,]*\[([^\[\]]*)\]\.?$", re.DOTALL)
+_NAMES = re.compile(r"\w+(, \w+)*")
 _SECTION = re.compile(r"^(Args|Returns|Raises|Yields):$", re.MULTILINE)
 # Who is cited in this code, and how it says that nobody is.
 _SOURCE = re.compile(
@@ -144,7 +145,9 @@ def _remarks(source: str, constants: tuple[str, ...]) -> Iterator[str]:
         if not comment.alone:
             if not constants or comment.of in constants:
                 yield (
-                    f"`{comment.of}`: {comment.text}" if comment.of.isidentifier() else comment.text
+                    f"`{comment.of}`: {comment.text}"
+                    if _NAMES.fullmatch(comment.of)
+                    else comment.text
                 )
         elif not (line + 1 in comments and comments[line + 1].alone):
             name = re.split(r"[:=]", follows)[0].strip()

@@ -7,6 +7,7 @@ as little as at its best.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +15,18 @@ import torch
 from torch import Tensor
 
 from vpp_envs.devices.generator import cost_per_kwh
-from vpp_envs.devices.house import air_rise_k_per_kw, equilibrium, transition
-from vpp_envs.devices.hvac import machine_range
+from vpp_envs.devices.house import (
+    Temperatures,
+    Transition,
+    air_rise_k_per_kw,
+    equilibrium,
+    transition,
+)
+from vpp_envs.devices.hvac import Range, machine_range
 from vpp_envs.devices.water_heater import heater_now, kwh_per_k, passage
 from vpp_envs.flexible.appliance_parts import ApplianceFleet
 from vpp_envs.flexible.generator_parts import GeneratorFleet
-from vpp_envs.flexible.hvac_parts import HvacFleet, HvacMoment
+from vpp_envs.flexible.hvac_parts import HouseState, HvacFleet, HvacMoment
 from vpp_envs.flexible.water_heater_parts import WaterHeaterFleet
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.baselines.extremes import extremes_of
@@ -73,6 +80,20 @@ def _of_commanded(
     return lambda row, home: part(row, home) if bool(commanded[home]) else None
 
 
+class _HouseLines(NamedTuple):
+    """What a house's rows and bounds are made of; (T, B, N), constants (N,)."""
+
+    over: Transition
+    rise: tuple[Tensor, Tensor]  # of air and mass by a kW of heat, (N,) [K/kW]
+    rest: Temperatures
+    first: HouseState  # at the start of each interval; of the first all alike
+    low: HouseState
+    high: HouseState
+    able: Range
+    may_cool: Tensor
+    may_heat: Tensor
+
+
 def _houses(
     env: FleetVectorEnv, starts: Tensor, ticks: int, kind: str, fleet: HvacFleet
 ) -> tuple[Tensor, Callable[[int, int], Part]]:
@@ -81,72 +102,97 @@ def _houses(
     Nobody cools where even the warmest house is heated, nor heats where the coldest is cooled;
     between them the programme may do both.
     """
-    dt_h = env.scenario.dt_h
-    seen = extremes_of(env, starts, ticks, kind, keep_of_houses)
+    seen = extremes_of(env, starts, ticks, kind, _kept_of_houses)
     (outdoor_c, gain_kw, coldest_cools), (_, _, warmest_cools) = seen.moment
-    may_cool, may_heat = warmest_cools.double(), 1.0 - coldest_cools.double()
-    able = machine_range(outdoor_c, fleet.params)
-    over, rest = (
-        transition(fleet.house, dt_h),
-        equilibrium(outdoor_c, 0.5 * gain_kw, 0.5 * gain_kw, fleet.house),
-    )
-    air_rise = air_rise_k_per_kw(fleet.house, over)
+    over = transition(fleet.house, env.scenario.dt_h)
     mass_rise = (1.0 - over.mass_air - over.mass_mass) / fleet.house.ua_kw_per_k
-    low, high = seen.after[0].house, seen.after[1].house
-    first = seen.before[1].house
-
-    def part(row: int, home: int) -> Part:
-        def at(column: Tensor) -> Floats:
-            return column[:, row, home].numpy()
-
-        def of(column: Tensor) -> float:
-            return float(column[home])
-
-        def coldest(name: str) -> Floats:
-            return np.minimum(at(getattr(low, name)), at(getattr(high, name))) - _ROOM
-
-        def warmest(name: str) -> Floats:
-            return np.maximum(at(getattr(low, name)), at(getattr(high, name))) + _ROOM
-
-        def balance(name: str, own: float, cross: float, rise: float) -> Row:
-            other = "mass" if name == "air" else "air"
-            rests = {"air": at(rest.air_c), "mass": at(rest.mass_c)}
-            constant = (1.0 - own) * rests[name] - cross * rests[other]
-            states = {"air": at(first.air_c)[0], "mass": at(first.mass_c)[0]}
-            constant[0] += own * states[name] + cross * states[other]
-            terms = (
-                Term(name, 1.0),
-                Term(name, -own, before=True),
-                Term(other, -cross, before=True),
-                Term("cool", rise * at(able.cool_per_kw)),
-                Term("pump", -rise * at(able.heat_per_kw)),
-                Term("auxiliary", -rise),
-                Term("burner", -rise),
-            )
-            return Row(terms, constant, constant)
-
-        return Part(
-            {
-                "air": Column(coldest("air_c"), warmest("air_c")),
-                "mass": Column(coldest("mass_c"), warmest("mass_c")),
-                "cool": Column(0.0, at(may_cool * able.cool_kw)),
-                "pump": Column(0.0, at(may_heat * able.pump_kw)),
-                "auxiliary": Column(0.0, at(may_heat * fleet.params.auxiliary_kw)),
-                "burner": Column(0.0, at(may_heat) * of(fleet.params.burner) * _BURNER_KW),
-            },
-            (
-                balance("air", of(over.air_air), of(over.air_mass), of(air_rise)),
-                balance("mass", of(over.mass_mass), of(over.mass_air), of(mass_rise)),
-            ),
-            {"cool": 1.0, "pump": 1.0, "auxiliary": 1.0},
-        )
-
-    return seen.alone_kw, part
+    lines = _HouseLines(
+        over,
+        (air_rise_k_per_kw(fleet.house, over), mass_rise),
+        equilibrium(outdoor_c, 0.5 * gain_kw, 0.5 * gain_kw, fleet.house),
+        seen.before[1].house,
+        seen.after[0].house,
+        seen.after[1].house,
+        machine_range(outdoor_c, fleet.params),
+        warmest_cools.double(),
+        1.0 - coldest_cools.double(),
+    )
+    return seen.alone_kw, partial(_house, lines, fleet)
 
 
-def keep_of_houses(moment: HvacMoment) -> list[Tensor]:
+def _kept_of_houses(moment: HvacMoment) -> list[Tensor]:
     """What the programme needs of a moment."""
     return [moment.outdoor_c, moment.gain_kw, moment.ahead.course.cools[0]]
+
+
+def _house(lines: _HouseLines, fleet: HvacFleet, row: int, home: int) -> Part:
+    """One home's house in one window."""
+
+    def at(column: Tensor) -> Floats:
+        return column[:, row, home].numpy()
+
+    def between(name: str) -> Column:
+        one, other = at(getattr(lines.low, name)), at(getattr(lines.high, name))
+        return Column(np.minimum(one, other) - _ROOM, np.maximum(one, other) + _ROOM)
+
+    over, able = lines.over, lines.able
+    own = {"air": over.air_air, "mass": over.mass_mass}
+    cross = {"air": over.air_mass, "mass": over.mass_air}
+    rests = {"air": at(lines.rest.air_c), "mass": at(lines.rest.mass_c)}
+    begins = {"air": at(lines.first.air_c)[0], "mass": at(lines.first.mass_c)[0]}
+
+    def balance(name: str, other: str, rise: float) -> Row:
+        stays, comes = float(own[name][home]), float(cross[name][home])
+        constant = (1.0 - stays) * rests[name] - comes * rests[other]
+        constant[0] += stays * begins[name] + comes * begins[other]
+        terms = (
+            Term(name, 1.0),
+            Term(name, -stays, before=True),
+            Term(other, -comes, before=True),
+            Term("cool", rise * at(able.cool_per_kw)),
+            Term("pump", -rise * at(able.heat_per_kw)),
+            Term("auxiliary", -rise),
+            Term("burner", -rise),
+        )
+        return Row(terms, constant, constant)
+
+    may_heat, burner = at(lines.may_heat), float(fleet.params.burner[home])
+    return Part(
+        {
+            "air": between("air_c"),
+            "mass": between("mass_c"),
+            "cool": Column(0.0, at(lines.may_cool * able.cool_kw)),
+            "pump": Column(0.0, may_heat * at(able.pump_kw)),
+            "auxiliary": Column(0.0, may_heat * float(fleet.params.auxiliary_kw[home])),
+            "burner": Column(0.0, may_heat * burner * _BURNER_KW),
+        },
+        (
+            balance("air", "mass", float(lines.rise[0][home])),
+            balance("mass", "air", float(lines.rise[1][home])),
+        ),
+        {"cool": 1.0, "pump": 1.0, "auxiliary": 1.0},
+    )
+
+
+class _Line(NamedTuple):
+    """Temperature at the end of an interval: ``left + slope before + rise heat``, (T, B, N)."""
+
+    left_c: Tensor
+    slope: Tensor
+    rise_k_per_kw: Tensor
+
+
+class _TankLines(NamedTuple):
+    """What a tank's rows and bounds are made of, (T, B, N)."""
+
+    above: _Line
+    below: _Line
+    first_c: Tensor  # at the start of each interval; of the first all alike
+    coldest_c: Tensor
+    warmest_c: Tensor
+    pump_kw: Tensor
+    least_cop: Tensor
+    best_cop: Tensor
 
 
 def _tanks(
@@ -158,66 +204,67 @@ def _tanks(
     temperature: between the extremes its chord lies above, and the line of a hot tank below.
     Without a tank below in reach both are the same.
     """
-    dt_h = env.scenario.dt_h
+    dt_h, capacity = env.scenario.dt_h, kwh_per_k(fleet.params)
     seen = extremes_of(env, starts, ticks, kind, lambda m: [m.draw, m.ahead.flow])
     draw, flow = seen.moment[1]
-    capacity = kwh_per_k(fleet.params)
     flow = flow._replace(kwh_per_k=capacity)
-    coldest, warmest = (state.tank.temp_c for state in seen.before)
-    coldest, warmest = torch.minimum(coldest, warmest), torch.maximum(coldest, warmest)
+    low, high = (state.tank.temp_c for state in seen.before)
+    coldest, width = torch.minimum(low, high), (high - low).abs()
+    ends = torch.minimum(*(state.tank.temp_c for state in seen.after))
     zero = torch.zeros_like(coldest)
-    if_cold, if_warm = (passage(t, zero, flow, dt_h).temp_c for t in (coldest, warmest))
-    width = warmest - coldest
-    warm_slope = torch.exp(-flow.kw_per_k / capacity * dt_h)
-    slope = torch.where(
-        width > 1e-9, (if_warm - if_cold) / width.clamp(min=1e-9), warm_slope.expand_as(width)
-    )
+    if_cold, if_warm = (passage(t, zero, flow, dt_h).temp_c for t in (coldest, coldest + width))
+    hot_slope = torch.exp(-flow.kw_per_k / capacity * dt_h).expand_as(width)
+    chord = torch.where(width > 1e-9, (if_warm - if_cold) / width.clamp(min=1e-9), hot_slope)
     rise = -torch.expm1(-flow.kw_per_k / capacity * dt_h) / flow.kw_per_k
+    cold_rise = -torch.expm1(-flow.cold_kw_per_k / capacity * dt_h) / flow.cold_kw_per_k
+    hot = (coldest >= 40.6) & (ends >= 40.6)
+    least_rise = torch.where(hot, rise, torch.minimum(cold_rise, rise))
     between = [coldest + width * point / (_POINTS - 1) for point in range(_POINTS)]
     heaters = [heater_now(temp_c, draw, fleet.params) for temp_c in between]
     cops = torch.stack([heater.pump_cop for heater in heaters])
-    pump_kw = torch.stack([heater.pump_kw for heater in heaters]).amax(0)
-    least_cop, best_cop = 0.999 * cops.amin(0), 1.001 * cops.amax(0)
-    low, high = (state.tank.temp_c for state in seen.after)
-    hot = (coldest >= 40.6) & (torch.minimum(low, high) >= 40.6)
-    cold_rise = -torch.expm1(-flow.cold_kw_per_k / capacity * dt_h) / flow.cold_kw_per_k
-    least_rise = torch.where(hot, rise, torch.minimum(cold_rise, rise))
-    hot_left = flow.idle_c * (1.0 - warm_slope)
+    lines = _TankLines(
+        _Line(if_cold - chord * coldest, chord, rise),
+        _Line(flow.idle_c * (1.0 - hot_slope), hot_slope, least_rise),
+        low,
+        ends,
+        torch.maximum(*(state.tank.temp_c for state in seen.after)),
+        1.001 * torch.stack([heater.pump_kw for heater in heaters]).amax(0),
+        0.999 * cops.amin(0),
+        1.001 * cops.amax(0),
+    )
+    return seen.alone_kw, partial(_tank, lines, fleet)
 
-    def part(row: int, home: int) -> Part:
-        def at(column: Tensor) -> Floats:
-            return column[:, row, home].numpy()
 
-        left = at(if_cold - slope * coldest).copy()
-        left[0] += float(slope[0, row, home] * warmest[0, row, home])
-        left_hot = at(hot_left).copy()
-        left_hot[0] += float(warm_slope[0, row, home] * warmest[0, row, home])
+def _tank(lines: _TankLines, fleet: WaterHeaterFleet, row: int, home: int) -> Part:
+    """One home's tank in one window."""
 
-        def store(slope: Tensor, rise: Tensor) -> tuple[Term, ...]:
-            heats = (Term("water_pump_heat", -at(rise)), Term("element", -at(rise)))
-            return (Term("water", 1.0), Term("water", -at(slope), before=True), *heats)
+    def at(column: Tensor) -> Floats:
+        return column[:, row, home].numpy()
 
-        least = (Term("water_pump_heat", 1.0), Term("water_pump", -at(least_cop)))
-        most = (Term("water_pump_heat", 1.0), Term("water_pump", -at(best_cop)))
-        return Part(
-            {
-                "water": Column(
-                    np.minimum(at(low), at(high)) - _ROOM, np.maximum(at(low), at(high)) + _ROOM
-                ),
-                "water_pump": Column(0.0, 1.001 * at(pump_kw)),
-                "water_pump_heat": Column(0.0, np.inf),
-                "element": Column(0.0, float(fleet.params.element_kw[home])),
-            },
-            (
-                Row(store(slope, rise), -np.inf, left + _ROOM),
-                Row(store(warm_slope, least_rise), left_hot - _ROOM, np.inf),
-                Row(least, 0.0, np.inf),
-                Row(most, -np.inf, 0.0),
-            ),
-            {"water_pump": 1.0, "element": 1.0},
-        )
+    def store(line: _Line) -> tuple[tuple[Term, ...], Floats]:
+        left, slope, rise = at(line.left_c).copy(), at(line.slope), at(line.rise_k_per_kw)
+        left[0] += slope[0] * at(lines.first_c)[0]
+        heats = (Term("water_pump_heat", -rise), Term("element", -rise))
+        return (Term("water", 1.0), Term("water", -slope, before=True), *heats), left
 
-    return seen.alone_kw, part
+    (above, most_c), (below, least_c) = store(lines.above), store(lines.below)
+    least = (Term("water_pump_heat", 1.0), Term("water_pump", -at(lines.least_cop)))
+    best = (Term("water_pump_heat", 1.0), Term("water_pump", -at(lines.best_cop)))
+    return Part(
+        {
+            "water": Column(at(lines.coldest_c) - _ROOM, at(lines.warmest_c) + _ROOM),
+            "water_pump": Column(0.0, at(lines.pump_kw)),
+            "water_pump_heat": Column(0.0, np.inf),
+            "element": Column(0.0, float(fleet.params.element_kw[home])),
+        },
+        (
+            Row(above, -np.inf, most_c + _ROOM),
+            Row(below, least_c - _ROOM, np.inf),
+            Row(least, 0.0, np.inf),
+            Row(best, -np.inf, 0.0),
+        ),
+        {"water_pump": 1.0, "element": 1.0},
+    )
 
 
 def _machines(

@@ -6,15 +6,27 @@ import numpy as np
 from rich.table import Table
 from torch import Tensor
 
+from vpp_envs.devices.appliance import duration_s
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, cohort_names
 from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.flexible.appliance_parts import APPLIANCES, ApplianceFleet
+from vpp_envs.flexible.generator_parts import GeneratorFleet
 from vpp_envs.flexible.kinds import present
+from vpp_envs.flexible_tables import COHORTS
 from vpp_rl.cli.console import number_table
 
 _BINS = 8
 _BAR = 32  # letters of the longest
 _UNMANAGED = "not managed"
-_KINDS = {"water_heater": "water heater", "hvac": "heating and cooling"}
+_KINDS = {  # by name in `vpp_envs.flexible.kinds.KINDS`
+    "water_heater": "water heater",
+    "hvac": "heating and cooling",
+    "dishwasher": "dishwasher",
+    "washer": "washer",
+    "dryer": "dryer",
+    "pool_pump": "pool pump",
+    "generator": "generator",
+}
 
 
 def fleet_view(fleet: Fleet, name: str) -> Iterator[Table | str]:
@@ -62,6 +74,29 @@ def _flexible(fleet: Fleet) -> Iterator[str]:
         yield histogram("Heating and cooling, kW", houses.rated_kw[has])
         yield histogram("House to outdoors, W/K", 1000.0 * houses.house.ua_kw_per_k[has])
         yield histogram("Cooling set-point, C", houses.agreement.cool_set_c[has])
+    for name in APPLIANCES:
+        machines = getattr(fleet.flexible, name)
+        if machines is not None and (machines.rated_kw > 0).any():
+            yield from _machines(_KINDS[name].capitalize(), machines)
+    if fleet.flexible.generator is not None:
+        yield from _engines(fleet.flexible.generator)
+
+
+def _machines(name: str, machines: ApplianceFleet) -> Iterator[str]:
+    has = machines.rated_kw > 0
+    yield histogram(f"{name}, energy of a job, kWh", machines.params.drawn_kwh[has][:, -1])
+    yield histogram(f"{name}, length of a job, h", duration_s(machines.params)[has] / 3600.0)
+
+
+def _engines(engines: GeneratorFleet) -> Iterator[str]:
+    permitted = engines.agreement.permitted_for_dr > 0
+    for what, some in (
+        ("permitted to run for others", permitted),
+        ("in an outage alone", ~permitted),
+    ):
+        has = some & (engines.rated_kw > 0)
+        if has.any():
+            yield histogram(f"Generator, {what}, kW", engines.rated_kw[has])
 
 
 def _cars(ev: EvFleet) -> Iterator[str]:
@@ -92,8 +127,12 @@ def _totals(fleet: Fleet, name: str) -> Table:
         row("car, charging", ev.charge_kw > 0, ev.charge_kw, ev.capacity_kwh)
         row("  that discharges", ev.discharge_kw > 0, ev.discharge_kw, ev.capacity_kwh)
     for kind in present(fleet.flexible):
-        kw = getattr(fleet.flexible, kind).rated_kw
-        row(_KINDS.get(kind, kind), kw > 0, kw, None)
+        devices = getattr(fleet.flexible, kind)
+        kw = devices.rated_kw
+        row(_KINDS[kind], kw > 0, kw, None)
+        if kind == "generator":
+            permitted = devices.agreement.permitted_for_dr > 0
+            row("  permitted to run for others", (kw > 0) & permitted, kw, None)
     row("base load, mean", fleet.load_mean_kw > 0, fleet.load_mean_kw, None)
     return table
 
@@ -101,30 +140,34 @@ def _totals(fleet: Fleet, name: str) -> Table:
 def _cohorts(fleet: Fleet) -> Table:
     """Classes that a policy acts on, with their shares of the devices."""
     table = number_table(("cohort", "number", "of its kind", "MW", "MWh"))
-    battery = fleet.battery
-    devices = [
-        (
-            cohort_names(BATTERY_COHORTS),
-            fleet.cohort,
-            battery.discharge_kw,
-            battery.capacity_kwh - fleet.agreement.reserve_kwh,
-        )
-    ]
-    if fleet.ev is not None:
-        ev = fleet.ev
-        names = cohort_names(EV_COHORTS)
-        devices.append((names, ev.cohort, ev.params.charge_kw, ev.params.capacity_kwh))
-    for names, cohort, kw, kwh in devices:
+    for kind, names, cohort, kw, kwh in _classes(fleet):
         count = int((kw > 0).sum())
-        for number, name in enumerate((*names, _UNMANAGED)):
+        for number, name in enumerate((*names, f"{_UNMANAGED}: {kind}")):
             has = cohort == number if number < len(names) else (cohort < 0) & (kw > 0)
             if has.any():
-                power, energy = (f"{x[has].sum().item() / 1000.0:,.3f}" for x in (kw, kwh))
+                sums = ("" if x is None else f"{x[has].sum().item() / 1e3:,.3f}" for x in (kw, kwh))
                 some = int(has.sum())
-                table.add_row(name, f"{some:,}", f"{some / count:.1%}", power, energy)
+                table.add_row(name, f"{some:,}", f"{some / count:.1%}", *sums)
     table.caption = "MWh of batteries above the reserve"
     table.caption_justify = "left"
     return table
+
+
+def _classes(
+    fleet: Fleet,
+) -> Iterator[tuple[str, tuple[str, ...], Tensor, Tensor, Tensor | None]]:
+    """Of each kind: what it is called, names of its classes, class, power [kW], energy [kWh]."""
+    battery, ev = fleet.battery, fleet.ev
+    free_kwh = battery.capacity_kwh - fleet.agreement.reserve_kwh
+    names = cohort_names(BATTERY_COHORTS)
+    yield "battery", names, fleet.cohort, battery.discharge_kw, free_kwh
+    if ev is not None:
+        names = cohort_names(EV_COHORTS)
+        yield "car", names, ev.cohort, ev.params.charge_kw, ev.params.capacity_kwh
+    for kind in present(fleet.flexible):
+        devices = getattr(fleet.flexible, kind)
+        names = tuple(one.name for one in COHORTS[kind])
+        yield _KINDS[kind], names, devices.cohort, devices.rated_kw, None
 
 
 def histogram(title: str, values: Tensor) -> str:

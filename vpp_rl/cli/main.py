@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": ("vpp_rl.cli.evaluate", "score a policy beside the rules, MPC and the bounds"),
     "export": ("vpp_rl.cli.export", "write a trained controller as TorchScript, or verify one"),
     "fleet": ("vpp_rl.cli.fleet", "check and describe a table of one's own homes"),
+    "device": ("vpp_rl.cli.device", "what each kind of device is, can do and was promised"),
     "tariff": ("vpp_rl.cli.tariff", "check a retail tariff and bill meter readings with it"),
     "bench": ("vpp_rl.cli.bench", "measure the speed of simulator and learners here"),
     "study": ("vpp_rl.cli.study", "repeat the study behind the published results"),
@@ -36,6 +37,7 @@ Examples:
   vpp export RUN
   vpp export --verify FOLDER
   vpp fleet validate homes.csv
+  vpp device hvac
   vpp train fleet.table=homes.csv
   vpp tariff bill tou_feed_in_au readings.csv
 

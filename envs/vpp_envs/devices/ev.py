@@ -28,7 +28,7 @@ class EvParams(NamedTuple):
         Tensor  # fill from which charging slows down, in proportion to what is left [0 to 1]
     )
     wear_per_kwh: Tensor  # cost of wear per kWh discharged into the grid, AC [currency/kWh]
-    drive_kwh_per_km: Tensor  # [kWh/km]
+    drive_kwh_per_km: Tensor  # taken from the store by driving [kWh/km]
 
 
 class EvState(NamedTuple):

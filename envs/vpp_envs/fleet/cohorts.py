@@ -40,7 +40,7 @@ class EvCohort(NamedTuple):
     """A class of cars, named in observations, actions and manifests."""
 
     name: str
-    discharges: bool
+    discharges: bool  # whether its cars give energy back to the grid
     one_way_eff: float  # representative efficiency each way
     wear_per_kwh: float  # representative wear per kWh discharged, AC [currency/kWh]
 

@@ -69,15 +69,15 @@ class FleetSpec:
     homes: int = 256
     seed: int = 0
     first_home: int = 0  # id of the first home: disjoint ranges are disjoint homes
-    battery_share: float = 1.0
-    solar_share: float = 0.7
-    # A uniform class instead of the product mix: usable hours, round-trip efficiency and wear.
-    duration_h: float | None = None
-    round_trip_eff: float | None = None
-    wear_per_kwh: float | None = None
-    import_limit_kw: float = 14.5  # 63 A, single phase
-    export_limit_kw: float | None = 5.0  # per phase in Australia; none: no limit binds
-    homeowner_share: float = 0.8
+    battery_share: float = 1.0  # of homes
+    solar_share: float = 0.7  # of homes
+    # A uniform class instead of the product mix; none: as the product has it.
+    duration_h: float | None = None  # of all batteries: usable energy over discharge power [h]
+    round_trip_eff: float | None = None  # of all batteries, AC to AC [0 to 1]
+    wear_per_kwh: float | None = None  # of all batteries, per AC kWh discharged [currency/kWh]
+    import_limit_kw: float = 14.5  # 63 A, single phase [kW]
+    export_limit_kw: float | None = 5.0  # per phase in Australia; none: no limit binds [kW]
+    homeowner_share: float = 0.8  # of the devices' market money, paid to the owners
     ev_share: float = 0.0  # of homes
     v2g_share: float = 0.5  # of the cars that can give energy back
     managed_share: float = 1.0  # of the cars whose drivers let others choose when to charge
@@ -92,8 +92,8 @@ class FleetSpec:
     generator_share: float = 0.0  # of homes with a back-up generator
     permit_share: float = 0.0  # of these whose permit allows them to run for others
     thermostat_share: float = 1.0  # of owners of these, engines aside, who let others choose
-    design_summer_c: float = 37.0  # outdoor air on a hot day, for the size of machines
-    design_winter_c: float = 0.0  # and on a cold day
+    design_summer_c: float = 37.0  # outdoor air on a hot day, for the size of machines [C]
+    design_winter_c: float = 0.0  # and on a cold day [C]
     table: str | None = None  # one's own homes, CSV or Parquet; none: homes are sampled
     train_share: float = 0.7  # of a table's homes; half of the rest each for validation and test
 

@@ -26,10 +26,10 @@ class ApplianceType(NamedTuple):
     pausable_from: float  # share of the job from which it may pause; 1: never once started
     energy_kwh: tuple[float, float]  # least and most of a job [kWh]
     length_h: tuple[float, float]  # shortest and longest job [h]
-    runs_per_day: float
+    runs_per_day: float  # jobs on a mean day
     morning_h: tuple[float, float]  # mean and deviation, by the clock on the wall [h]
-    evening_h: tuple[float, float]
-    morning_share: float
+    evening_h: tuple[float, float]  # the same of evenings [h]
+    morning_share: float  # of the jobs; the others come in the evening
     due_h: tuple[float, float]  # people want it done so long after they load it, uniform [h]
 
 
@@ -129,7 +129,7 @@ class ApplianceTables(NamedTuple):
     """Jobs by tick, and values by issue."""
 
     due_h: Tensor  # a job comes, due in so many hours; 0: none, (T, K) [h]
-    curve: Tensor  # (I, C, F) [currency/kWh]
+    curve: Tensor  # worth of a kWh by class and fill, (I, C, F) [currency/kWh]
 
 
 class ApplianceMoment(NamedTuple):

@@ -36,7 +36,7 @@ class GeneratorFleet(NamedTuple):
     params: GeneratorParams
     rated_kw: Tensor  # its output at full load, (N,) [kW]
     price_per_l: Tensor  # of fuel, (N,) [currency/L]
-    upkeep_per_kwh: Tensor  # (N,) [currency/kWh]
+    upkeep_per_kwh: Tensor  # of the engine, (N,) [currency/kWh]
     start_cost: Tensor  # fuel and wear of a start, (N,) [currency]
     agreement: GeneratorAgreement
     archetype: Tensor  # column of the tables: 0, (N,) int64
@@ -75,6 +75,6 @@ class GeneratorOutcome(NamedTuple):
     served: Served
     output_kwh: Tensor  # generated [kWh]
     fuel_l: Tensor  # burnt [L]
-    starts: Tensor
-    run_h: Tensor  # [h]
-    co2_kg: Tensor
+    starts: Tensor  # of engines that stood still
+    run_h: Tensor  # that it ran [h]
+    co2_kg: Tensor  # of the fuel burnt [kg]

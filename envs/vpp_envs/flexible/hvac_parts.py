@@ -13,9 +13,9 @@ class HvacCohort(NamedTuple):
     """A class of houses by the time that their warmth lasts, named in observations and actions."""
 
     name: str
-    full_h: float  # at rated power from one edge of the band to the other
-    decay_per_h: float  # of what is stored
-    hold_k: float  # difference to outdoors that needs all of the rated power
+    full_h: float  # at rated power from one edge of the band to the other [h]
+    decay_per_h: float  # of what is stored [1/h]
+    hold_k: float  # difference to outdoors that needs all of the rated power [K]
 
 
 HVAC_COHORTS = (
@@ -57,8 +57,8 @@ class HvacFleet(NamedTuple):
 class HouseState(NamedTuple):
     """State of houses and their machines, (..., N)."""
 
-    air_c: Tensor
-    mass_c: Tensor
+    air_c: Tensor  # indoors [C]
+    mass_c: Tensor  # of walls, floors and furniture [C]
     on: Tensor  # 1 while the machine runs
     since_h: Tensor  # since it was switched [h]
 
@@ -77,7 +77,7 @@ class HvacTables(NamedTuple):
     sun_kw_per_m2: Tensor  # on the horizontal, (T, 1) [kW/m2]
     gain_pu: Tensor  # heat of people and appliances, (T, K) [per unit of a home's mean]
     away: Tensor  # how far set-points have moved apart, (T, K) [0 to 1]
-    curve: Tensor  # (I, C, F) [currency/kWh]
+    curve: Tensor  # worth of a kWh by class and fill, (I, C, F) [currency/kWh]
 
 
 class HouseCourse(NamedTuple):

@@ -12,9 +12,9 @@ class WaterHeaterCohort(NamedTuple):
     """A class of heaters, named in observations and actions."""
 
     name: str
-    full_h: float  # at rated power from the least to the most that may be stored
+    full_h: float  # at rated power from the least to the most that may be stored [h]
     drain: float  # share of rated power that its draws and losses take
-    decay_per_h: float  # of what is stored
+    decay_per_h: float  # of what is stored [1/h]
 
 
 WATER_HEATER_COHORTS = (
@@ -51,7 +51,7 @@ class WaterHeaterFleet(NamedTuple):
 class TankState(NamedTuple):
     """State of tanks, (..., N)."""
 
-    temp_c: Tensor
+    temp_c: Tensor  # of the water [C]
     heating: Tensor  # 1 while the thermostat has not reached its set-point
     cool_h: Tensor  # since the tank was last as hot as it must be once a week [h]
     ran_h: Tensor  # since the compressor started, kept in steps below five minutes; 0: off [h]
@@ -69,10 +69,10 @@ class WaterHeaterTables(NamedTuple):
 
     mixed_l: Tensor  # at fixtures, (T, K) [L]
     hot_l: Tensor  # by machines, (T, K) [L]
-    mains_c: Tensor  # (T, 1) [C]
+    mains_c: Tensor  # cold water, (T, 1) [C]
     ambient_c: Tensor  # around the tanks, (T, 1) [C]
-    wet_bulb_c: Tensor  # (T, 1) [C]
-    curve: Tensor  # (I, C, F) [currency/kWh]
+    wet_bulb_c: Tensor  # of that air, (T, 1) [C]
+    curve: Tensor  # worth of a kWh by class and fill, (I, C, F) [currency/kWh]
 
 
 class TankAhead(NamedTuple):

@@ -6,8 +6,12 @@ import torch
 
 from vpp_envs.fleet.sampling import FleetSpec, sample_fleet
 from vpp_envs.fleet.table import read_fleet, read_fleet_table, write_fleet
+from vpp_envs.flexible.kinds import KINDS
+from vpp_envs.flexible_tables import COHORTS
 from vpp_rl.cli.fleet_view import histogram
 from vpp_rl.cli.main import main
+from vpp_rl.configuration import compose, resolved
+from vpp_rl.training.job import scenario_from
 
 GOOD = (
     "home_id,kind,import_limit_kw,export_limit_kw,usable_kwh,charge_kw,discharge_kw,reserve_pct\n"
@@ -109,6 +113,69 @@ def test_describe_takes_the_fleet_of_a_configuration_sampled_or_a_table(capsys):
     capsys.readouterr()
     assert main(["fleet", "describe", "fleet.table=homes.csv"]) == 0
     assert words(capsys)[0] == "fleet.table=homes.csv: 4 homes"
+
+
+SUBURB = [
+    "fleet=suburb",
+    "fleet.homes=40",
+    "fleet.generator_share=0.5",
+    "fleet.permit_share=0.5",
+    "fleet.thermostat_share=0.5",
+]
+
+
+def described_suburb(capsys):
+    assert main(["fleet", "describe", *SUBURB]) == 0
+    fleet = sample_fleet(
+        scenario_from(resolved(compose("train", SUBURB))).fleet  # what the command describes
+    )
+    return words(capsys), fleet
+
+
+def test_describe_names_every_kind_of_device_in_the_totals(capsys):
+    lines, fleet = described_suburb(capsys)
+    names = ("water heater", "heating and cooling", "dishwasher", "washer", "dryer", "pool pump")
+    for kind, name in zip(KINDS, (*names, "generator"), strict=True):
+        kw = getattr(fleet.flexible, kind).rated_kw
+        count = int((kw > 0).sum())
+        row = f"{name} {count} {count / 40:.1%} {kw.sum().item() / 1000:.3f}"
+        assert row in lines
+    engines = fleet.flexible.generator
+    permitted = int((engines.agreement.permitted_for_dr * (engines.rated_kw > 0)).sum())
+    assert 0 < permitted < int((engines.rated_kw > 0).sum())
+    assert any(line.startswith(f"permitted to run for others {permitted} ") for line in lines)
+
+
+def test_describe_counts_every_flexible_device_in_one_class_or_as_not_managed(capsys):
+    lines, fleet = described_suburb(capsys)
+    table = lines[next(i for i, line in enumerate(lines) if line.startswith("cohort ")) :]
+    called = {"water_heater": "water heater", "hvac": "heating and cooling"}
+    for kind in KINDS:
+        devices = getattr(fleet.flexible, kind)
+        names = [cohort.name for cohort in COHORTS[kind]]
+        names.append(f"not managed: {called.get(kind, kind.replace('_', ' '))}")
+        shown = 0
+        for name in names:
+            rows = [
+                line.removeprefix(name).split() for line in table if line.startswith(f"{name} ")
+            ]
+            counts = [int(cells[0]) for cells in rows if cells[0].isdecimal() and len(cells) == 3]
+            shown += sum(counts)
+        assert shown == int((devices.rated_kw > 0).sum()), kind
+
+
+def test_describe_shows_jobs_of_machines_and_engines_with_and_without_a_permit(capsys):
+    lines, fleet = described_suburb(capsys)
+    pumps = fleet.flexible.pool_pump
+    kwh = pumps.params.drawn_kwh[pumps.rated_kw > 0][:, -1]
+    head = f"{kwh.min().item():.3g} to {kwh.max().item():.3g}"
+    energy = [line for line in lines if line.startswith("Pool pump, energy of a job, kWh: median")]
+    assert len(energy) == 1
+    assert energy[0].endswith(head)
+    for name in ("Dishwasher", "Washer", "Dryer", "Pool pump"):
+        assert any(line.startswith(f"{name}, length of a job, h: median") for line in lines)
+    for what in ("permitted to run for others", "in an outage alone"):
+        assert any(line.startswith(f"Generator, {what}, kW: median") for line in lines)
 
 
 def test_a_fleet_without_devices_is_described_too(capsys):

@@ -1,0 +1,1 @@
+"""Pages of documentation about devices, put together of what the source says."""

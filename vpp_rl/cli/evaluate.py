@@ -111,6 +111,7 @@ def show(result: Any, scenario: Any, runs: Any, folder: Path) -> Path:  # noqa: 
 
     from vpp_rl.cli.console import console
     from vpp_rl.evaluation.benchmark import day_trace
+    from vpp_rl.evaluation.comfort import comfort_of, comfort_table
     from vpp_rl.evaluation.report import verdict, write_report
     from vpp_rl.evaluation.scoreboard import summarise, to_rich_table
     from vpp_rl.files import write_text
@@ -128,6 +129,9 @@ def show(result: Any, scenario: Any, runs: Any, folder: Path) -> Path:  # noqa: 
         out.print(line)
     out.print(to_rich_table(summary, title, market.currency, narrow=out.width < 100))
     out.print(verdict(summary, market.currency))
+    comfort = comfort_of(result.frame)
+    if comfort is not None:
+        out.print(comfort_table(comfort))
     report = folder / "report.html"
     write_report(
         report,

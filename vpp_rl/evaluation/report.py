@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from vpp_rl.evaluation.comfort import comfort_of, comfort_section
 from vpp_rl.evaluation.figures import (
     KIND_COLOURS,
     DayTrace,
@@ -100,6 +101,7 @@ def write_report(
     parts = [
         _opening(title, summary, frame, day),
         _scoreboard(summary, day.currency),
+        comfort_section(comfort_of(frame)),
         _figures(summary, frame, day, learning),
         _explanations(summary, day.currency),
         _provenance(provenance or {}),

@@ -64,6 +64,24 @@ def with_thermostat(cohort: Tensor, low_kw: Tensor, high_kw: Tensor, alone_kw: T
     )
 
 
+def told_of_homes(
+    cohort: Tensor, rated_kw: Tensor, edges: Edges, least_kw: Tensor, fill: Tensor, curve: Tensor
+) -> Flex:
+    """Tell dispatch of the homes' devices, the first of two that were foreseen together.
+
+    Args:
+        cohort: Class, -1 where nobody may command, (..., N) int64.
+        rated_kw: Size, (N,). [kW]
+        edges: Of the devices and their twins, (2, ..., N).
+        least_kw: At which they run or not at all, (2, ..., N). [kW]
+        fill: 0 where it must draw soon, 1 where it can take no more, (..., N).
+        curve: Value of a kWh by class and fill, (..., C, F). [currency/kWh]
+    """
+    value = read_curve(curve, fill, cohort)
+    low_kw, high_kw, alone_kw = edges.low_kw[0], edges.high_kw[0], edges.alone_kw[0]
+    return Flex(cohort, rated_kw, low_kw, high_kw, alone_kw, least_kw[0], fill, value, curve)
+
+
 def into_flex(asked_kw: Tensor, flex: Flex) -> Tensor:
     """Turn what was asked into what the device may serve, (..., N). [kW]
 

@@ -28,7 +28,7 @@ from vpp_envs.devices.hvac import (
     power_for_kw,
 )
 from vpp_envs.fleet.pick import beside, column_of_each, first_of, second_of
-from vpp_envs.flexible.flex import Flex, Served, into_flex, read_curve, with_thermostat
+from vpp_envs.flexible.flex import Flex, Served, into_flex, told_of_homes, with_thermostat
 from vpp_envs.flexible.hvac_parts import (
     HouseAhead,
     HouseCourse,
@@ -121,16 +121,8 @@ def flex(moment: HvacMoment, fleet: HvacFleet, dt_h: float) -> Flex:
     """
     ahead = moment.ahead
     fill = _fill(moment, fleet)
-    return Flex(
-        fleet.cohort,
-        fleet.rated_kw,
-        ahead.edges.low_kw[0],
-        ahead.edges.high_kw[0],
-        ahead.edges.alone_kw[0],
-        ahead.least_kw[0],
-        fill,
-        read_curve(moment.curve, fill, fleet.cohort),
-        moment.curve,
+    return told_of_homes(
+        fleet.cohort, fleet.rated_kw, ahead.edges, ahead.least_kw, fill, moment.curve
     )
 
 

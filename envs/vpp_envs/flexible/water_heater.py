@@ -30,7 +30,7 @@ from vpp_envs.devices.water_heater import (
     taken,
 )
 from vpp_envs.fleet.pick import beside, column_of_each, first_of, second_of
-from vpp_envs.flexible.flex import Flex, Served, into_flex, read_curve, with_thermostat
+from vpp_envs.flexible.flex import Flex, Served, into_flex, told_of_homes, with_thermostat
 from vpp_envs.flexible.water_heater_parts import (
     TankAhead,
     TankState,
@@ -93,16 +93,8 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
     ahead, most_c = moment.ahead, fleet.agreement.most_c
     temp_c, floor_c = ahead.state.temp_c[0], ahead.floor_c[0]
     fill = ((temp_c - floor_c) / (most_c - floor_c).clamp(min=1.0)).clamp(0.0, 1.0)
-    return Flex(
-        fleet.cohort,
-        fleet.rated_kw,
-        ahead.edges.low_kw[0],
-        ahead.edges.high_kw[0],
-        ahead.edges.alone_kw[0],
-        ahead.least_kw[0],
-        fill,
-        read_curve(moment.curve, fill, fleet.cohort),
-        moment.curve,
+    return told_of_homes(
+        fleet.cohort, fleet.rated_kw, ahead.edges, ahead.least_kw, fill, moment.curve
     )
 
 

@@ -14,6 +14,7 @@ ABOUT = """usage: vpp fleet template [--out FILE] [--homes N]
        vpp fleet validate FILE
        vpp fleet describe FILE | OVERRIDES
        vpp fleet sample --out FILE [OVERRIDES]
+       vpp fleet event FILE | OVERRIDES [--mw MW] [--hours H] [--fill F]
 
 Write, check and describe fleets of homes as tables, CSV or Parquet.
 
@@ -21,11 +22,13 @@ Write, check and describe fleets of homes as tables, CSV or Parquet.
   validate  name everything that is wrong with a table, errors and warnings apart
   describe  what there is in a table, or in the fleet of a configuration
   sample    write the fleet of a configuration as a table
+  event     how much its batteries give in a peak event, reserves kept (250 MW for 2 hours, full)
 
   vpp fleet template --out homes.csv
   vpp fleet validate homes.csv
   vpp fleet describe fleet=mixed fleet.homes=1000
   vpp fleet sample --out homes.parquet fleet=ev fleet.homes=100
+  vpp fleet event fleet=mixed fleet.homes=50000 fleet.battery_share=0.6 --mw 175 --hours 2
   vpp train fleet.table=homes.csv
 
 A table has one row a device. home_id, a number or text, says which rows are one home; kind is site,
@@ -51,6 +54,7 @@ def run(argv: Sequence[str]) -> int:
         "validate": _validate,
         "describe": _describe,
         "sample": _sample,
+        "event": _event,
     }
     return run_verb("fleet", verbs, argv)
 
@@ -127,18 +131,55 @@ def _problem_table(title: str, problems: Sequence["Problem"]) -> "Table":
 
 
 def _describe(words: Sequence[str]) -> int:
-    from vpp_envs.fleet.table import read_fleet
     from vpp_rl.cli.console import console
     from vpp_rl.cli.fleet_view import fleet_view
 
-    if len(words) == 1 and "=" not in words[0]:
-        fleet, name = read_fleet(words[0]), Path(words[0]).name
-    else:
-        fleet, name = _composed(words), " ".join(words) or "fleet=mixed"
+    fleet, name = _named(words)
     out = console()
     for part in fleet_view(fleet, name):
         out.print(part)
     return 0
+
+
+def _named(words: Sequence[str]) -> tuple["Fleet", str]:
+    """The fleet of a table, or of a configuration, and what it is called."""
+    from vpp_envs.fleet.table import read_fleet
+
+    if len(words) == 1 and "=" not in words[0]:
+        return read_fleet(words[0]), Path(words[0]).name
+    return _composed(words), " ".join(words) or "fleet=mixed"
+
+
+def _event(words: Sequence[str]) -> int:
+    from vpp_rl.cli.console import console
+    from vpp_rl.cli.fleet_event_view import event_view
+    from vpp_rl.cli.words import read_words
+    from vpp_rl.evaluation.fleet_event import peak_event
+
+    flags = ("--mw", "--hours", "--fill")
+    first = next((i for i, word in enumerate(words) if word.startswith("--")), len(words))
+    asked = read_words("fleet event", words[first:], "", flags)
+    defaults = {"--mw": "250", "--hours": "2", "--fill": "1"}
+    target_mw, hours, fill = (_number(key, asked.get(key, defaults[key])) for key in flags)
+    fleet, name = _named(words[:first])
+    event = peak_event(fleet, target_mw, hours, fill)
+    for part in event_view(event, name, target_mw):
+        console().print(part)
+    return 0
+
+
+def _number(key: str, text: str) -> float:
+    """The number after a flag.
+
+    Raises:
+        InputError: It is none.
+    """
+    from vpp_envs.errors import InputError
+
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"vpp fleet event: {key} must be a number, got {text!r}.") from None
 
 
 def _sample(words: Sequence[str]) -> int:

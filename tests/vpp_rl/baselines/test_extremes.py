@@ -25,6 +25,11 @@ FLEET = FleetSpec(
     thermostat_share=0.7,
 )
 
+CLIMATES = [
+    pytest.param("NL", id="winter"),
+    pytest.param("SA1", id="summer", marks=pytest.mark.slow),
+]
+
 
 def nothing(moment):
     return []
@@ -42,7 +47,7 @@ def asked(policy, like, tick):
     }[policy["name"]]
 
 
-@pytest.fixture(scope="module", params=[None, "NL"], ids=["summer", "winter"])
+@pytest.fixture(scope="module", params=CLIMATES)
 def boxes(request, day_spec):
     market = replace(day_spec.market, climate=request.param)
     spec = replace(day_spec, fleet=FLEET, market=market)

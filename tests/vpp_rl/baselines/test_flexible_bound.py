@@ -42,6 +42,9 @@ WORLDS = {
     "everything": (FleetSpec(6, 5, **HEAT, **JOBS), 0.9),
 }
 KINDS_ALONE = ("resistance", "heat pump water", "houses")
+QUICK_OR_SLOW = [
+    pytest.param(name, marks=() if name in KINDS_ALONE else pytest.mark.slow) for name in WORLDS
+]
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ EVERYBODY = (
 )
 
 
-@pytest.fixture(scope="module", params=WORLDS)
+@pytest.fixture(scope="module", params=QUICK_OR_SLOW)
 def world(request, day_spec):
     """A scenario, its bound, and how much of it its plan must earn."""
     fleet, share = WORLDS[request.param]
@@ -124,6 +127,7 @@ def test_nobody_earns_more_than_the_bound_and_its_plan_is_near(world):
     assert gone >= share
 
 
+@pytest.mark.slow
 def test_the_bound_holds_over_midnight_behind_a_tariff(day_spec):
     fleet = FleetSpec(5, 4, solar_share=1.0, **HEAT)
     spec, windows = replace(day_spec, fleet=fleet, tariff="example"), Windows("test", 2)

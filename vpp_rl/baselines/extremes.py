@@ -42,7 +42,8 @@ def extremes_of(
     """
     paths = [_path(env, starts, ticks, kind, keep, fullest) for fullest in (False, True)]
     before, after, moment, drawn_kw, alone_kw = zip(*paths, strict=True)
-    return Extremes(before, after, moment, drawn_kw, alone_kw[0])
+    # Of the fullest path: the other one owes no weekly heat, nor do its twins.
+    return Extremes(before, after, moment, drawn_kw, alone_kw[1])
 
 
 def _path(

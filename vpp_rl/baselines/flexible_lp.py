@@ -1,9 +1,8 @@
 """Flexible devices in the programme of a home, each between the paths of its two extremes.
 
 Where a device is no linear thing the programme lets it do more than the simulator: so what it
-earns is an upper bound. A machine may heat and cool at once, a heat pump has the best of its
-efficiencies, hot water may be thrown away, a job may pause, an engine starts for nothing and burns
-as little as at its best.
+earns is an upper bound. Where the mode is open a machine may share an interval between heating
+and cooling, a job may pause, an engine starts for nothing and burns as little as at its best.
 """
 
 from collections.abc import Callable
@@ -23,20 +22,17 @@ from vpp_envs.devices.house import (
     transition,
 )
 from vpp_envs.devices.hvac import Range, machine_range
-from vpp_envs.devices.water_heater import heater_now, kwh_per_k, passage
 from vpp_envs.flexible.appliance_parts import ApplianceFleet
 from vpp_envs.flexible.generator_parts import GeneratorFleet
 from vpp_envs.flexible.hvac_parts import HouseState, HvacFleet, HvacMoment
-from vpp_envs.flexible.water_heater_parts import WaterHeaterFleet
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.baselines.extremes import extremes_of
 from vpp_rl.baselines.parts import Column, Part, Row, Term
 from vpp_rl.baselines.storage_lp import Floats
+from vpp_rl.baselines.tank_lp import tanks
 
 # Beyond the extremes for rounding, which a solver takes for infeasible. [K], [kWh]
 _ROOM = 1e-6
-_BURNER_KW = 100.0  # more heat than any home's burner gives
-_POINTS = 9  # between the extremes, at which a heat pump's range is looked up
 
 
 class Kind(NamedTuple):
@@ -59,7 +55,7 @@ def kinds_in_windows(env: FleetVectorEnv, starts: Tensor, ticks: int) -> dict[st
         return {}
     kinds: dict[str, Kind] = {}
     makers: dict[str, Callable[..., tuple[Tensor, Callable[[int, int], Part]]]] = {
-        "water_heater": _tanks,
+        "water_heater": tanks,
         "hvac": _houses,
         "generator": _engines,
     }
@@ -92,6 +88,8 @@ class _HouseLines(NamedTuple):
     able: Range
     may_cool: Tensor
     may_heat: Tensor
+    burner_kw: Tensor  # most heat of a burner
+    must_kw: Tensor  # most that the machine may have to draw
 
 
 def _houses(
@@ -103,26 +101,31 @@ def _houses(
     between them the programme may do both.
     """
     seen = extremes_of(env, starts, ticks, kind, _kept_of_houses)
-    (outdoor_c, gain_kw, coldest_cools), (_, _, warmest_cools) = seen.moment
+    (outdoor_c, gain_kw, coldest_cools, free_c), (_, _, warmest_cools, _) = seen.moment
     over = transition(fleet.house, env.scenario.dt_h)
     mass_rise = (1.0 - over.mass_air - over.mass_mass) / fleet.house.ua_kw_per_k
+    air_rise, coldest = air_rise_k_per_kw(fleet.house, over), seen.after[0].house
     lines = _HouseLines(
         over,
-        (air_rise_k_per_kw(fleet.house, over), mass_rise),
+        (air_rise, mass_rise),
         equilibrium(outdoor_c, 0.5 * gain_kw, 0.5 * gain_kw, fleet.house),
         seen.before[1].house,
-        seen.after[0].house,
+        coldest,
         seen.after[1].house,
         machine_range(outdoor_c, fleet.params),
         warmest_cools.double(),
         1.0 - coldest_cools.double(),
+        # No burner gives more than that of the coldest house.
+        ((coldest.air_c - free_c) / air_rise).clamp(min=0.0) * fleet.params.burner,
+        torch.maximum(~coldest_cools * seen.drawn_kw[0], warmest_cools * seen.drawn_kw[1]),
     )
     return seen.alone_kw, partial(_house, lines, fleet)
 
 
 def _kept_of_houses(moment: HvacMoment) -> list[Tensor]:
     """What the programme needs of a moment."""
-    return [moment.outdoor_c, moment.gain_kw, moment.ahead.course.cools[0]]
+    course = moment.ahead.course
+    return [moment.outdoor_c, moment.gain_kw, course.cools[0], course.free.air_c[0]]
 
 
 def _house(lines: _HouseLines, fleet: HvacFleet, row: int, home: int) -> Part:
@@ -156,114 +159,34 @@ def _house(lines: _HouseLines, fleet: HvacFleet, row: int, home: int) -> Part:
         )
         return Row(terms, constant, constant)
 
-    may_heat, burner = at(lines.may_heat), float(fleet.params.burner[home])
+    may_heat, auxiliary_kw = at(lines.may_heat), float(fleet.params.auxiliary_kw[home])
     return Part(
         {
             "air": between("air_c"),
             "mass": between("mass_c"),
             "cool": Column(0.0, at(lines.may_cool * able.cool_kw)),
             "pump": Column(0.0, may_heat * at(able.pump_kw)),
-            "auxiliary": Column(0.0, may_heat * float(fleet.params.auxiliary_kw[home])),
-            "burner": Column(0.0, may_heat * burner * _BURNER_KW),
+            "auxiliary": Column(0.0, may_heat * auxiliary_kw),
+            "burner": Column(0.0, may_heat * at(lines.burner_kw) + _ROOM),
         },
         (
             balance("air", "mass", float(lines.rise[0][home])),
             balance("mass", "air", float(lines.rise[1][home])),
+            *_one_mode(at(able.cool_kw), at(able.pump_kw), auxiliary_kw),
         ),
         {"cool": 1.0, "pump": 1.0, "auxiliary": 1.0},
+        at(lines.must_kw) + _ROOM,
     )
 
 
-class _Line(NamedTuple):
-    """Temperature at the end of an interval: ``left + slope before + rise heat``, (T, B, N)."""
-
-    left_c: Tensor
-    slope: Tensor
-    rise_k_per_kw: Tensor
-
-
-class _TankLines(NamedTuple):
-    """What a tank's rows and bounds are made of, (T, B, N)."""
-
-    above: _Line
-    below: _Line
-    first_c: Tensor  # at the start of each interval; of the first all alike
-    coldest_c: Tensor
-    warmest_c: Tensor
-    pump_kw: Tensor
-    least_cop: Tensor
-    best_cop: Tensor
-
-
-def _tanks(
-    env: FleetVectorEnv, starts: Tensor, ticks: int, kind: str, fleet: WaterHeaterFleet
-) -> tuple[Tensor, Callable[[int, int], Part]]:
-    """Temperature between two lines that enclose what draws leave of it.
-
-    Fixtures draw less heat from a tank below 40.6 C, so that what is left is convex in the
-    temperature: between the extremes its chord lies above, and the line of a hot tank below.
-    Without a tank below in reach both are the same.
-    """
-    dt_h, capacity = env.scenario.dt_h, kwh_per_k(fleet.params)
-    seen = extremes_of(env, starts, ticks, kind, lambda m: [m.draw, m.ahead.flow])
-    draw, flow = seen.moment[1]
-    flow = flow._replace(kwh_per_k=capacity)
-    low, high = (state.tank.temp_c for state in seen.before)
-    coldest, width = torch.minimum(low, high), (high - low).abs()
-    ends = torch.minimum(*(state.tank.temp_c for state in seen.after))
-    zero = torch.zeros_like(coldest)
-    if_cold, if_warm = (passage(t, zero, flow, dt_h).temp_c for t in (coldest, coldest + width))
-    hot_slope = torch.exp(-flow.kw_per_k / capacity * dt_h).expand_as(width)
-    chord = torch.where(width > 1e-9, (if_warm - if_cold) / width.clamp(min=1e-9), hot_slope)
-    rise = -torch.expm1(-flow.kw_per_k / capacity * dt_h) / flow.kw_per_k
-    cold_rise = -torch.expm1(-flow.cold_kw_per_k / capacity * dt_h) / flow.cold_kw_per_k
-    hot = (coldest >= 40.6) & (ends >= 40.6)
-    least_rise = torch.where(hot, rise, torch.minimum(cold_rise, rise))
-    between = [coldest + width * point / (_POINTS - 1) for point in range(_POINTS)]
-    heaters = [heater_now(temp_c, draw, fleet.params) for temp_c in between]
-    cops = torch.stack([heater.pump_cop for heater in heaters])
-    lines = _TankLines(
-        _Line(if_cold - chord * coldest, chord, rise),
-        _Line(flow.idle_c * (1.0 - hot_slope), hot_slope, least_rise),
-        low,
-        ends,
-        torch.maximum(*(state.tank.temp_c for state in seen.after)),
-        1.001 * torch.stack([heater.pump_kw for heater in heaters]).amax(0),
-        0.999 * cops.amin(0),
-        1.001 * cops.amax(0),
-    )
-    return seen.alone_kw, partial(_tank, lines, fleet)
-
-
-def _tank(lines: _TankLines, fleet: WaterHeaterFleet, row: int, home: int) -> Part:
-    """One home's tank in one window."""
-
-    def at(column: Tensor) -> Floats:
-        return column[:, row, home].numpy()
-
-    def store(line: _Line) -> tuple[tuple[Term, ...], Floats]:
-        left, slope, rise = at(line.left_c).copy(), at(line.slope), at(line.rise_k_per_kw)
-        left[0] += slope[0] * at(lines.first_c)[0]
-        heats = (Term("water_pump_heat", -rise), Term("element", -rise))
-        return (Term("water", 1.0), Term("water", -slope, before=True), *heats), left
-
-    (above, most_c), (below, least_c) = store(lines.above), store(lines.below)
-    least = (Term("water_pump_heat", 1.0), Term("water_pump", -at(lines.least_cop)))
-    best = (Term("water_pump_heat", 1.0), Term("water_pump", -at(lines.best_cop)))
-    return Part(
-        {
-            "water": Column(at(lines.coldest_c) - _ROOM, at(lines.warmest_c) + _ROOM),
-            "water_pump": Column(0.0, at(lines.pump_kw)),
-            "water_pump_heat": Column(0.0, np.inf),
-            "element": Column(0.0, float(fleet.params.element_kw[home])),
-        },
-        (
-            Row(above, -np.inf, most_c + _ROOM),
-            Row(below, least_c - _ROOM, np.inf),
-            Row(least, 0.0, np.inf),
-            Row(best, -np.inf, 0.0),
-        ),
-        {"water_pump": 1.0, "element": 1.0},
+def _one_mode(cool_kw: Floats, pump_kw: Floats, auxiliary_kw: float) -> tuple[Row, ...]:
+    """Resistance heats beyond a pump that never rests, and who cools half the time heats half."""
+    beside = Term("auxiliary", pump_kw), Term("pump", -auxiliary_kw)
+    shares = Term("cool", pump_kw), Term("pump", cool_kw)
+    pumps = pump_kw > 0
+    return (
+        Row(beside, -np.inf, np.where(pumps, 0.0, np.inf)),
+        Row(shares, -np.inf, np.where(pumps, cool_kw * pump_kw, np.inf)),
     )
 
 
@@ -286,6 +209,7 @@ def _machines(
             },
             (Row(sums, 0.0, 0.0),),
             {run: 1.0},
+            float(fleet.rated_kw[home]),
         )
 
     return seen.alone_kw, part

@@ -128,8 +128,10 @@ def _solved(programme: Programme) -> Floats:
 
 def _site(home: Home, signals: Signals, dt_h: float, flexible: Sequence[Part]) -> Part:
     """The connection and the sun."""
-    # What must run may exceed the limit: the load, and what flexible devices were promised.
-    must_kw = signals.load_kw + sum(_most_kw(part) for part in flexible)
+    # What must run may exceed the limit: the load, what flexible devices promised, and what a
+    # battery at its reserve makes up for.
+    keeps_kw = home.standing_loss_kw / home.one_way_eff if home.charge_kw > 0.0 else 0.0
+    must_kw = signals.load_kw + keeps_kw + sum(part.must_kw for part in flexible)
     return Part(
         {
             "solar": Column(0.0, signals.solar_kw),
@@ -141,11 +143,6 @@ def _site(home: Home, signals: Signals, dt_h: float, flexible: Sequence[Part]) -
         (),
         {"solar": -1.0, "imported": -1.0, "exported": 1.0},
     )
-
-
-def _most_kw(part: Part) -> Floats | float:
-    """Most that a device draws."""
-    return sum(part.columns[name].upper for name, sign in part.draws.items() if sign > 0)
 
 
 def _battery(home: Home, dt_h: float, final: float, ticks: int) -> Part:

@@ -43,6 +43,7 @@ class Part(NamedTuple):
     columns: Mapping[str, Column]
     rows: tuple[Row, ...]
     draws: Mapping[str, float]  # columns that the home draws, with their sign
+    must_kw: Floats | float = 0.0  # most that it may have to draw, whatever the connection [kW]
 
 
 def programme_of(parts: Sequence[Part], load_kw: Floats) -> Programme:

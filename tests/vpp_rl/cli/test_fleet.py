@@ -289,3 +289,26 @@ def test_names_of_homes_survive_the_template():
     main(["fleet", "template", "--out", "homes.csv"])
     names = ("home-001", "home-002", "home-003", "home-004")
     assert read_fleet_table("homes.csv").names == names
+
+
+def test_an_event_says_what_the_batteries_give_and_that_reserves_stay(capsys):
+    words = ["fleet=mixed", "fleet.homes=200", "fleet.battery_share=0.6", "--mw", "0.4"]
+    assert main(["fleet", "event", *words, "--hours", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "0.4 MW asked for 1 h" in out
+    assert "0.4 MW within 2 %: held. Mean 0.400 MW" in out
+    assert "0 agreements broken, 0.000 kWh missing to reserves." in out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--mw", "much"], "--mw must be a number"),
+        (["--mw=-5"], "above 0 MW"),
+        (["--hours", "99"], "5 minutes to 24 hours"),
+        (["--power", "5"], "does not know '--power'"),
+    ],
+)
+def test_what_is_no_event_is_one_sentence(words, sentence, capsys):
+    assert main(["fleet", "event", "fleet=mixed", "fleet.homes=8", *words]) == 2
+    assert sentence in capsys.readouterr().err

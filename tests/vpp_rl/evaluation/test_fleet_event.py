@@ -34,7 +34,7 @@ def test_ideal_homes_give_five_kilowatts_each_for_two_hours_and_keep_their_reser
     assert ((event.battery_mw - target_mw).abs() <= 0.02 * target_mw).all()
     assert event.broken == 0
     assert event.reserve_short_kwh <= 1e-6
-    # What is left would last for two minutes and a half more: 13.5 kWh x 0.8 x 0.95 less 10 kWh.
+    # What is left, 13.5 kWh x 0.8 x 0.95 less 10 kWh a home, lasts for three minutes more.
     longer = peak_event(ideal(homes), target_mw, 2.25)
     given_mwh = longer.battery_mw.sum() / 12
     assert given_mwh.item() == pytest.approx(homes * 13.5 * 0.8 * 0.95 / 1000.0, rel=1e-9)

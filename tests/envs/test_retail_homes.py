@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from vpp_envs.dispatch.modes import dispatch_mode
+from vpp_envs.dispatch.moment import car_moment
 from vpp_envs.errors import InputError
 from vpp_envs.forecast.protocol import LEADS
 from vpp_envs.markets.bill import bill
@@ -184,7 +185,8 @@ def test_a_car_charges_from_sun_left_over_before_it_imports(tariff_spec, worth, 
     same = torch.ones_like(now.load_kw)
     session = now.ev.session._replace(hours_left=24.0 * same, ends=0.0 * same)
     state = now.ev.state._replace(energy_kwh=0.7 * ev.params.capacity_kwh * same)
-    cars = now.ev._replace(state=state, session=session, curve=torch.full_like(now.ev.curve, worth))
+    curve = torch.full_like(now.ev.curve, worth)
+    cars = car_moment(state, session, now.ev.rest_h, curve, ev, env.scenario.dt_h)
     now = now._replace(load_kw=same, solar_available_kw=sun * same, ev=cars)
     assert now.price_per_kwh.item() == pytest.approx(0.55)
     zero = torch.zeros(1, len(env.action_names), dtype=torch.float64)

@@ -12,9 +12,6 @@ import torch
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# Two test processes with two torch threads each thrash a two-core machine.
-torch.set_num_threads(1)
-
 # The same examples on every run and machine: a failure in CI is a failure here.
 hypothesis.settings.register_profile("vpp", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("vpp")
@@ -47,6 +44,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder ../shared/data with real data is not beside this checkout")
     return folder
+
+
+def pytest_runtest_setup() -> None:
+    """Start every test, and fixtures of any scope, with one torch thread.
+
+    Two test processes with two torch threads each thrash a two-core machine, and a command of
+    `vpp` that a test before this one called may have set them.
+    """
+    torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

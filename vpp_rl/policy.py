@@ -5,6 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from vpp_envs.communication.visible import commandable_fleet
 from vpp_envs.dispatch.moment import Moment, allowed_solar_kw
 from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.scenario import Scenario
@@ -55,8 +56,9 @@ class Policy(Protocol):
 
 
 def scene_of(env: FleetVectorEnv) -> Scene:
-    """Look at an environment."""
-    return Scene(env.scenario, env.fleet, env.moment, env.observation, env.tick)
+    """Look at an environment; devices that cannot be commanded now have no class."""
+    fleet = commandable_fleet(env.fleet, env.moment.may)
+    return Scene(env.scenario, fleet, env.moment, env.observation, env.tick)
 
 
 def solar_unless_negative(scene: Scene) -> Tensor:

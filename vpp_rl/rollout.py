@@ -97,7 +97,21 @@ def play(
         frame = frame.assign(**_of_cars(sums, ev_cost), **cars.stays(env))
     if env.fleet.flexible is not None:
         frame = frame.assign(**_of_flexible(sums))
+    if not env.scenario.around.absent:
+        frame = frame.assign(**_of_circumstances(sums))
     return frame, _trace(kept) if kept else None
+
+
+def worth(frame: pd.DataFrame, spec: ScenarioSpec) -> "pd.Series[float]":
+    """What rules are tuned for and looks compared by: profit, less what discomfort counts.
+
+    Args:
+        frame: A row a window, from `play`.
+        spec: The scenario, whose `comfort_per_k_h` is 0 where money alone counts.
+    """
+    if spec.comfort_per_k_h > 0.0 and "discomfort_k_h" in frame:
+        return frame.profit - spec.comfort_per_k_h * frame.discomfort_k_h
+    return frame.profit
 
 
 def window_env(spec: ScenarioSpec, windows: Windows) -> tuple[FleetVectorEnv, Tensor, int]:
@@ -191,8 +205,27 @@ def _of_cars(sums: Totals, cost: Tensor) -> dict[str, np.ndarray]:
 COMFORT_COLUMNS = (
     *("water_kwh", "water_cold_kwh", "water_short_k_h", "water_beyond_k_h"),
     *("hvac_kwh", "discomfort_k_h", "hvac_short_k_h"),
-    *("machines_kwh", "jobs", "late_jobs", "generator_kwh", "generator_co2_kg"),
+    *(
+        "appliance_kwh",
+        "appliance_jobs",
+        "appliance_late_jobs",
+        "generator_kwh",
+        "generator_co2_kg",
+    ),
 )
+
+
+# What owners did, whom no command reached, and what outages left unserved, likewise; the share is
+# a sum over the intervals.
+CIRCUMSTANCE_COLUMNS = (
+    *("called_homes", "opted_out", "overrode", "complained", "left"),
+    *("offline_share", "outage_h", "backup_h", "unserved_kwh"),
+)
+
+
+def _of_circumstances(sums: Totals) -> dict[str, np.ndarray]:
+    """What owners, links and outages did in each window, by column."""
+    return {name: getattr(sums, name).numpy() for name in CIRCUMSTANCE_COLUMNS}
 
 
 def _of_flexible(sums: Totals) -> dict[str, np.ndarray]:

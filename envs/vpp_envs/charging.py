@@ -5,14 +5,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vpp_envs.devices.ev import EvState, Session, charged_kwh, floor_kwh, reachable_kwh
+from vpp_envs.devices.ev import (
+    EvState,
+    Session,
+    at_power,
+    charged_kwh,
+    floor_kwh,
+    promising,
+    reachable_kwh,
+)
 from vpp_envs.dispatch.ev_envelope import (
     EvEnvelope,
     charging_at_once_kw,
     into_steps,
     rounding,
 )
+from vpp_envs.dispatch.guarantee import guaranteed_kw
+from vpp_envs.fleet.connection import SharedConnection
 from vpp_envs.fleet.fleet import EvFleet
+from vpp_envs.flexible.flex import unless_out
 
 # A car that would come home emptier was charged on its way, at someone else's charger.
 _LEAST_ARRIVAL_FILL = 0.1
@@ -41,6 +52,8 @@ def step_cars(
     envelope: EvEnvelope,
     ev: EvFleet,
     dt_h: float,
+    out: Tensor | None = None,
+    shared: SharedConnection | None = None,
 ) -> EvOutcome:
     """Serve the cars for one step of constant power, then let them go and come.
 
@@ -51,22 +64,26 @@ def step_cars(
         envelope: Of the step.
         ev: Constants, (N,).
         dt_h: Length of the step. [h]
+        out: 1 where the grid is away, so that a car left alone does not charge either, (..., N).
+        shared: Connections that cars share, and what these guarantee to them; none: nobody does.
     """
     params = ev.params
     power_kw = into_steps(asked_kw, envelope)
     raw_kwh = state.energy_kwh + charged_kwh(power_kw, params, dt_h)
-    alone_kw = charging_at_once_kw(state.alone_kwh, session, ev, dt_h)
+    alone_kw = unless_out(charging_at_once_kw(state.alone_kwh, session, ev, dt_h), out)
     alone_kwh = torch.minimum(
         state.alone_kwh + charged_kwh(alone_kw, params, dt_h), params.capacity_kwh
     )
-    energy_kwh, short_kwh = _stay(raw_kwh, state.excused_kwh, session, ev, dt_h)
+    energy_kwh, short_kwh = _stay(raw_kwh, state, session, ev, dt_h)
     # What the site's load took from it is excused, nothing else.
     site_short_kwh = torch.where(envelope.site_limited, short_kwh, torch.zeros_like(short_kwh))
     excused_kwh = state.excused_kwh + site_short_kwh
     left_early_kwh, missed_kwh = _leave(energy_kwh, excused_kwh, session, ev, dt_h)
     none = torch.zeros_like(excused_kwh)
-    stays = EvState(energy_kwh, torch.where(session.ends > 0, none, excused_kwh), alone_kwh)
-    after, trip_kwh, away_kwh, infeasible_kwh = _come_home(stays, session, ev)
+    kept_kwh = torch.where(session.ends > 0, none, excused_kwh)
+    stays = EvState(energy_kwh, kept_kwh, alone_kwh, state.sure_kw)
+    home, trip_kwh, away_kwh = _come_home(stays, session, ev)
+    after, infeasible_kwh = _plug_in(home, session, ev, shared, dt_h)
     broken = (
         (missed_kwh > 0)
         | (~envelope.site_limited & (short_kwh > 0))
@@ -88,7 +105,7 @@ def step_cars(
 
 
 def _stay(
-    raw_kwh: Tensor, excused_kwh: Tensor, session: Session, ev: EvFleet, dt_h: float
+    raw_kwh: Tensor, state: EvState, session: Session, ev: EvFleet, dt_h: float
 ) -> tuple[Tensor, Tensor]:
     """Energy after the step without rounding, and what of the promise is out of reach since. [kWh]
 
@@ -96,12 +113,12 @@ def _stay(
     """
     plugged = session.hours_left > 0
     after_h = (session.hours_left - dt_h).clamp(min=0.0)
-    promised_kwh = ev.agreement.target_kwh - excused_kwh
-    least_kwh = torch.where(plugged, floor_kwh(promised_kwh, after_h, ev.params), raw_kwh)
+    promised_kwh, params = ev.agreement.target_kwh - state.excused_kwh, promising(ev.params, state)
+    least_kwh = torch.where(plugged, floor_kwh(promised_kwh, after_h, params), raw_kwh)
     near = raw_kwh >= least_kwh - _tolerance_kwh(raw_kwh, ev)
     energy_kwh = torch.where(near, torch.maximum(raw_kwh, least_kwh), raw_kwh)
     energy_kwh = torch.minimum(energy_kwh, ev.params.capacity_kwh)
-    short_kwh = promised_kwh - reachable_kwh(energy_kwh, after_h, ev.params)
+    short_kwh = promised_kwh - reachable_kwh(energy_kwh, after_h, params)
     return energy_kwh, _counted(short_kwh, plugged, ev)
 
 
@@ -117,13 +134,11 @@ def _leave(
     return left_early_kwh, missing_kwh - left_early_kwh
 
 
-def _come_home(
-    state: EvState, session: Session, ev: EvFleet
-) -> tuple[EvState, Tensor, Tensor, Tensor]:
-    """Let cars arrive: emptier, and with a promise of what can still be reached.
+def _come_home(state: EvState, session: Session, ev: EvFleet) -> tuple[EvState, Tensor, Tensor]:
+    """Let cars arrive, emptier.
 
     Returns:
-        State; energy taken by the trip; charged on the way; and out of reach at plug-in. [kWh]
+        State; energy taken by the trip; and charged on the way. [kWh]
     """
     params, arrives = ev.params, session.arrives_h > 0
     none = torch.zeros_like(state.energy_kwh)
@@ -131,16 +146,62 @@ def _come_home(
     home_kwh = torch.where(arrives, _LEAST_ARRIVAL_FILL * params.capacity_kwh, none)
     left_kwh = state.energy_kwh - trip_kwh
     away_kwh = torch.where(arrives, (home_kwh - left_kwh).clamp(min=0.0), none)
-    left_kwh = left_kwh + away_kwh
-    reach_kwh = reachable_kwh(left_kwh, session.arrives_h, params)
-    infeasible_kwh = _counted(ev.agreement.target_kwh - reach_kwh, arrives, ev)
     alone_kwh = torch.maximum(state.alone_kwh - trip_kwh, home_kwh)
-    after = EvState(
-        left_kwh,
-        torch.where(arrives, infeasible_kwh, state.excused_kwh),
-        torch.where(arrives, alone_kwh, state.alone_kwh),
-    )
-    return after, trip_kwh, away_kwh, infeasible_kwh
+    alone_kwh = torch.where(arrives, alone_kwh, state.alone_kwh)
+    after = EvState(left_kwh + away_kwh, state.excused_kwh, alone_kwh, state.sure_kw)
+    return after, trip_kwh, away_kwh
+
+
+def _plug_in(
+    state: EvState, session: Session, ev: EvFleet, shared: SharedConnection | None, dt_h: float
+) -> tuple[EvState, Tensor]:
+    """Promise what can still be reached to cars that get a charger now.
+
+    Args:
+        state: After the step, cars come home.
+        session: What is known of their stay.
+        ev: Constants, (N,).
+        shared: Connections that cars share; none: whoever comes home has a charger.
+        dt_h: Length of the step. [h]
+
+    Returns:
+        State; and what of the target is out of reach, of a car that gets a charger now, or leaves
+        and never had one. [kWh]
+    """
+    hours = session.arrives_h
+    if shared is not None:
+        state, hours = _with_chargers(state, session, ev, shared, dt_h)
+    plugs = counts = hours > 0
+    if session.waits_h is not None:
+        # Who leaves without having had a charger leaves with what it came with.
+        counts = plugs | ((session.ends > 0) & (session.waits_h > 0))
+    reach_kwh = reachable_kwh(state.energy_kwh, hours, promising(ev.params, state))
+    infeasible_kwh = _counted(ev.agreement.target_kwh - reach_kwh, counts, ev)
+    excused_kwh = torch.where(plugs, infeasible_kwh, state.excused_kwh)
+    return EvState(state.energy_kwh, excused_kwh, state.alone_kwh, state.sure_kw), infeasible_kwh
+
+
+def _with_chargers(
+    state: EvState, session: Session, ev: EvFleet, shared: SharedConnection, dt_h: float
+) -> tuple[EvState, Tensor]:
+    """Give chargers and guarantees to cars that wait for them.
+
+    Returns:
+        State with the guarantees of the next step; and the hours to the declared departure of
+        those that get a charger now, 0 of all others. [h]
+    """
+    assert state.sure_kw is not None
+    assert session.waits_h is not None
+    none = torch.zeros_like(state.energy_kwh)
+    ends = session.ends > 0
+    stays = (session.hours_left > 0) & ~ends
+    waiting_h = torch.where(ends, none, (session.waits_h - dt_h).clamp(min=0.0))
+    waiting_h = torch.where(session.arrives_h > 0, session.arrives_h, waiting_h)
+    held_kw = torch.where(stays, state.sure_kw, torch.nan)
+    given_kw = guaranteed_kw(state.energy_kwh, waiting_h, held_kw, ev, shared)
+    sure_kw = torch.where(stays, state.sure_kw, given_kw)
+    state = EvState(state.energy_kwh, state.excused_kwh, state.alone_kwh, sure_kw)
+    return state, torch.where(given_kw >= 0, waiting_h, none)
 
 
 def _overstepped(
@@ -170,7 +231,12 @@ def _tolerance_kwh(like: Tensor, ev: EvFleet) -> Tensor:
 
 
 def first_cars(
-    share: Tensor, hours_left: Tensor, ev: EvFleet, dtype: torch.dtype, device: torch.device
+    share: Tensor,
+    hours_left: Tensor,
+    ev: EvFleet,
+    dtype: torch.dtype,
+    device: torch.device,
+    shared: SharedConnection | None = None,
 ) -> EvState:
     """Return cars at the start of an episode; nothing of their targets is out of reach.
 
@@ -183,12 +249,22 @@ def first_cars(
         ev: Constants, (N,).
         dtype: Working precision.
         device: Where the homes live.
+        shared: Connections that cars share; none: nobody does.
     """
-    target_kwh = ev.agreement.target_kwh
-    least_kwh = floor_kwh(target_kwh, hours_left, ev.params).clamp(min=0.0)
-    least_kwh = torch.maximum(least_kwh, _LEAST_ARRIVAL_FILL * ev.params.capacity_kwh)
+    target_kwh, params, sure_kw = ev.agreement.target_kwh, ev.params, None
+    if shared is not None:
+        empty_kwh = _LEAST_ARRIVAL_FILL * params.capacity_kwh.expand(hours_left.shape)
+        held_kw = torch.full_like(hours_left, torch.nan)
+        sure_kw = guaranteed_kw(empty_kwh, hours_left, held_kw, ev, shared)
+        # Who waits for a charger has been at one.
+        hours_left = torch.where(sure_kw < 0, torch.zeros_like(hours_left), hours_left)
+        params = at_power(params, sure_kw.clamp(min=0.0))
+    least_kwh = floor_kwh(target_kwh, hours_left, params).clamp(min=0.0)
+    least_kwh = torch.maximum(least_kwh, _LEAST_ARRIVAL_FILL * params.capacity_kwh)
     least_kwh = torch.minimum(torch.maximum(least_kwh, ev.agreement.minimum_kwh), target_kwh)
     energy_kwh = torch.where(
         hours_left > 0, least_kwh + share * (target_kwh - least_kwh), target_kwh + 0.0 * share
     ).to(device, dtype)
-    return EvState(energy_kwh, torch.zeros_like(energy_kwh), energy_kwh)
+    if sure_kw is not None:
+        sure_kw = sure_kw.to(device, dtype)
+    return EvState(energy_kwh, torch.zeros_like(energy_kwh), energy_kwh, sure_kw)

@@ -23,18 +23,15 @@ from vpp_envs.flexible.water_heater_parts import (
     WaterHeaterTables,
 )
 from vpp_envs.forecast.protocol import LEAD_H, PriceForecast
-from vpp_envs.scenario_tables import climate_name, market_signals, scenario_tariff
+from vpp_envs.scenario_tables import market_signals, scenario_tariff, sky_of
 from vpp_envs.signals.market import TICKS_PER_ISSUE, MarketSignals, MarketSpec
 from vpp_envs.signals.randomised import Randomisation, with_copies
 from vpp_envs.signals.retail import retail_signals
 from vpp_envs.signals.synthetic.appliance_use import appliance_table
 from vpp_envs.signals.synthetic.hot_water import garage_c, hot_water_table, wet_bulb_c
 from vpp_envs.signals.synthetic.occupancy import occupancy_tables
-from vpp_envs.signals.synthetic.weather import (
-    horizontal_w_per_m2,
-    mains_of,
-    temperature_c,
-)
+from vpp_envs.signals.weather import Sky, mains_c, outdoor_c, sun_w_per_m2
+from vpp_envs.signals.weather_settings import WeatherSpec
 
 _HUMIDITY_PCT = 50.0  # of the air around tanks (assumed)
 _CHUNK = 4096  # issues at a time
@@ -98,6 +95,7 @@ def flexible_of(
     seed: int,
     tariff: str | None,
     randomisation: Randomisation,
+    weather: WeatherSpec,
 ) -> FlexibleTables:
     """Tables of the flexible devices: fleets of the same classes share them.
 
@@ -108,12 +106,13 @@ def flexible_of(
         seed: Of weather and people.
         tariff: Behind which the homes stand, if any.
         randomisation: Of the training days.
+        weather: Of the scenario.
     """
     market = with_copies(spec, market_signals(spec, split), randomisation, market_signals)
     if tariff is not None:
         market = retail_signals(market, scenario_tariff(tariff)).market
-    climate, ticks = climate_name(spec), market.clock_ticks
-    air_c = temperature_c(climate, market.start_utc, ticks, seed)
+    sky = sky_of(spec, market, seed, weather)
+    air_c = outdoor_c(sky)
     tables: dict[str, Any] = {}
     for kind, some in classes:
         if kind in APPLIANCES:
@@ -122,7 +121,7 @@ def flexible_of(
             tables[kind] = _generator_tables(market, some)
         else:
             make = _water_heater_tables if kind == "water_heater" else _hvac_tables
-            tables[kind] = make(market, climate, air_c, seed, some)
+            tables[kind] = make(market, sky, air_c, some)
     return FlexibleTables(**tables)
 
 
@@ -145,10 +144,10 @@ def _generator_tables(market: MarketSignals, classes: tuple[int, ...]) -> Genera
 
 
 def _hvac_tables(
-    market: MarketSignals, climate: str, air_c: Tensor, seed: int, classes: tuple[int, ...]
+    market: MarketSignals, sky: Sky, air_c: Tensor, classes: tuple[int, ...]
 ) -> HvacTables:
     ticks, times = market.clock_ticks, market.copies + 1
-    sun = horizontal_w_per_m2(climate, market.start_utc, ticks, seed) / 1000.0
+    sun = sun_w_per_m2(sky) / 1000.0
     gain_pu, away = occupancy_tables(market.zone, market.start_utc, ticks, OCCUPANCY_ARCHETYPES)
     houses = tuple(HVAC_COHORTS[i] for i in classes)
     return HvacTables(
@@ -161,15 +160,15 @@ def _hvac_tables(
 
 
 def _water_heater_tables(
-    market: MarketSignals, climate: str, air_c: Tensor, seed: int, classes: tuple[int, ...]
+    market: MarketSignals, sky: Sky, air_c: Tensor, classes: tuple[int, ...]
 ) -> WaterHeaterTables:
     ticks, times = market.clock_ticks, market.copies + 1
     mixed_l, hot_l = hot_water_table(
-        market.zone, market.start_utc, ticks, seed, HOT_WATER_ARCHETYPES
+        market.zone, market.start_utc, ticks, sky.seed, HOT_WATER_ARCHETYPES
     )
     garage = garage_c(air_c)
     mains, wet = (
-        mains_of(climate, market.day_of_year[:ticks]),
+        mains_c(sky, market.day_of_year[:ticks]),
         wet_bulb_c(garage, _HUMIDITY_PCT),
     )
     tanks = tuple(WATER_HEATER_COHORTS[i] for i in classes)

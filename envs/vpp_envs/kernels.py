@@ -7,14 +7,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from vpp_envs.communication.visible import commandable_fleet, visible_flexes
 from vpp_envs.devices.ev import Session
 from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.moment import Moment, car_moment
 from vpp_envs.fleet.fleet import Fleet
-from vpp_envs.fleet.pick import column_of_each
+from vpp_envs.fleet.pick import column_of_each, map_columns
 from vpp_envs.fleet.state import FleetState
 from vpp_envs.flexible.kinds import FlexibleTables, flexes, flexible_moment
 from vpp_envs.observation import fleet_features, observe
+from vpp_envs.people.residents import Residents, commandable, opened
+from vpp_envs.people.step import PeopleRows
 from vpp_envs.signals.market import TICKS_PER_ISSUE
 from vpp_envs.simulator import SetPoints
 from vpp_envs.transition import Totals, advance, total
@@ -39,6 +42,9 @@ class Rows(NamedTuple):
     ev: EvRows | None = None  # none: no home has a car
     export_per_kwh: Tensor | None = None  # (B, 1); none: the price, as on a wholesale market
     flexible: FlexibleTables | None = None  # none: no home has a flexible device
+    out: Tensor | None = None  # 1 where a feeder is dark, (B, K); none: they never are
+    reached: Tensor | None = None  # 1 where a command arrives, (B, K); none: everywhere
+    people: PeopleRows | None = None  # (B, 1); none: nobody is asked
 
 
 class Played(NamedTuple):
@@ -58,6 +64,15 @@ class Kernels(NamedTuple):
     look: Callable[..., tuple[Moment, Tensor]]
 
 
+def bounded(action: Tensor) -> Tensor:
+    """Make an action of any numbers, or of none, one that a mode understands: each in [-1, 1].
+
+    Not within the graph of a compiled step: every home would do it again to the action of its
+    class.
+    """
+    return torch.nan_to_num(action, nan=0.0, posinf=1.0, neginf=-1.0).clamp(-1.0, 1.0)
+
+
 def kernels(dispatch: str, compile: bool) -> Kernels:
     """Return the functions of a step; compiled, each is one graph without a Python step inside.
 
@@ -73,8 +88,7 @@ def kernels(dispatch: str, compile: bool) -> Kernels:
     def command(
         action: Tensor, moment: Moment, tick: Tensor, tables: Rows, fleet: Fleet, dt_h: float
     ) -> tuple[SetPoints, Played]:
-        action = torch.nan_to_num(action, nan=0.0, posinf=1.0, neginf=-1.0).clamp(-1.0, 1.0)
-        set_points = mode(action, moment, fleet, dt_h)
+        set_points = mode(action, moment, commandable_fleet(fleet, moment.may), dt_h)
         return set_points, play(set_points, moment, tick, tables, fleet, dt_h)
 
     if not compile:
@@ -135,7 +149,8 @@ def look(
     """Look up the tables, scale them to the homes, and observe."""
     rows = rows_at(tables, tick, state.energy_kwh.dtype)
     moment = moment_of(state, rows, fleet, dt_h)
-    return moment, observe(rows.features, fleet_features(moment, fleet, dt_h))
+    seen = commandable_fleet(fleet, moment.may)
+    return moment, observe(rows.features, fleet_features(moment, seen, dt_h))
 
 
 def rows_at(tables: Rows, tick: Tensor, dtype: torch.dtype) -> Rows:
@@ -160,6 +175,10 @@ def rows_at(tables: Rows, tick: Tensor, dtype: torch.dtype) -> Rows:
         if tables.export_per_kwh is None
         else tables.export_per_kwh.index_select(0, tick).to(dtype),
         flexible_rows(tables.flexible, tick, issue, dtype),
+        *(
+            map_columns(table, lambda column: column.index_select(0, tick).to(dtype))
+            for table in (tables.out, tables.reached, tables.people)
+        ),
     )
 
 
@@ -184,12 +203,17 @@ def moment_of(state: FleetState, rows: Rows, fleet: Fleet, dt_h: float) -> Momen
     if ev is not None and rows.ev is not None and fleet.ev is not None:
         stay = column_of_each(rows.ev.stay, fleet.ev.archetype.unsqueeze(-2))
         session = Session(stay[:, 0] * dt_h, stay[:, 1], stay[:, 2] * dt_h, stay[:, 3])
+        if ev.sure_kw is not None:
+            session = _at_chargers(session, ev.sure_kw)
         rest_h, curve = rows.ev.rest_h, rows.ev.curve
         cars = car_moment(ev, session, rest_h, curve, fleet.ev, dt_h)
     devices, flexes_now = None, None
     if state.flexible is not None and rows.flexible is not None and fleet.flexible is not None:
         devices = flexible_moment(state.flexible, rows.flexible, fleet.flexible, dt_h)
         flexes_now = flexes(devices, fleet.flexible, dt_h)
+    around = _around(state, rows, fleet)
+    if flexes_now is not None and around.may is not None:
+        flexes_now = visible_flexes(flexes_now, around.may)
     return Moment(
         state.energy_kwh,
         fleet.load_mean_kw * column_of_each(rows.load_pu, fleet.load_archetype),
@@ -200,4 +224,39 @@ def moment_of(state: FleetState, rows: Rows, fleet: Fleet, dt_h: float) -> Momen
         rows.export_per_kwh,
         flexes_now,
         devices,
+        *around,
     )
+
+
+def _at_chargers(session: Session, sure_kw: Tensor) -> Session:
+    """Stays where chargers are shared: who waits for one is not at any."""
+    waits, none = sure_kw < 0, torch.zeros_like(session.hours_left)
+    return session._replace(
+        hours_left=torch.where(waits, none, session.hours_left),
+        waits_h=torch.where(waits, session.hours_left, none),
+    )
+
+
+class _Around(NamedTuple):
+    """What stands between an operator and each home: the last fields of `Moment`."""
+
+    out: Tensor | None
+    reached: Tensor | None
+    may: Tensor | None
+    residents: Residents | None
+
+
+def _around(state: FleetState, rows: Rows, fleet: Fleet) -> _Around:
+    """Say where the grid is away, who hears, and whose owner lets others command, (B, N)."""
+    out, reached, may, residents = None, None, None, state.residents
+    if rows.reached is not None and fleet.link is not None:
+        may = reached = column_of_each(rows.reached, fleet.link) > 0
+    if residents is not None and rows.people is not None and fleet.people is not None:
+        residents = opened(residents, fleet.people, rows.people)
+        able = commandable(residents, fleet.people, rows.people)
+        may = able if may is None else may & able
+    if rows.out is not None and fleet.feeder is not None:
+        out = column_of_each(rows.out, fleet.feeder)
+        lit = out <= 0
+        may = lit if may is None else may & lit
+    return _Around(out, reached, may, residents)

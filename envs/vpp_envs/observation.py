@@ -14,6 +14,7 @@ from vpp_envs.dispatch.moment import EvMoment, Moment, car_envelope, laxity_h
 from vpp_envs.dispatch.value_curve import usable_fill
 from vpp_envs.fleet.fleet import EvFleet, Fleet, rated_kw
 from vpp_envs.flexible.flex import Flex
+from vpp_envs.people.events import EVENT_FEATURES
 
 # Half hours ahead, counted from 0 = the next half hour.
 MEDIAN_LEADS = (0, 1, 2, 3, 5, 7, 9, 11, 14, 17, 20, 24, 28, 32, 36, 41, 47)
@@ -229,6 +230,7 @@ def feature_names(
     cars: tuple[str, ...] = (),
     retail: bool = False,
     flexible: tuple[str, ...] = (),
+    events: bool = False,
 ) -> tuple[str, ...]:
     """Names of all features in order: the first column of the observation's table.
 
@@ -237,6 +239,7 @@ def feature_names(
         cars: Classes of cars present.
         retail: Whether the homes stand behind a tariff, with a price of its own for export.
         flexible: Classes of flexible devices present, kind by kind.
+        events: Whether homes are in a programme that calls events.
     """
     names = [
         "price/now",
@@ -255,6 +258,7 @@ def feature_names(
     names += [f"{c}/value_at_{fill:g}" for c in cohorts for fill in CURVE_FILLS]
     names += [f"{c}/price_over_value_at_{fill:g}" for c in cohorts for fill in CURVE_FILLS]
     names += ["price/export"] if retail else []
+    names += EVENT_FEATURES if events else ()
     names += ["fleet/load", "fleet/solar"]
     kinds = ((cohorts, BATTERY_FEATURES), (cars, CAR_FEATURES), (flexible, FLEXIBLE_FEATURES))
     names += [f"{name}/{what}" for some, features in kinds for name in some for what in features]

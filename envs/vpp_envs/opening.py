@@ -9,6 +9,7 @@ from vpp_envs.fleet.pick import column_of_each, map_columns
 from vpp_envs.fleet.state import FleetState
 from vpp_envs.flexible.kinds import first_flexible
 from vpp_envs.kernels import EvRows, Rows, flexible_rows
+from vpp_envs.people.residents import Residents, first_residents
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.scenario import Scenario
 from vpp_envs.signals.market import TICKS_PER_ISSUE
@@ -33,6 +34,9 @@ def tables_on(scenario: Scenario, device: torch.device) -> Rows:
         None if s.cars is None else EvRows(s.cars.stay, rest_h, s.cars.curve),
         None if s.export_per_kwh is None else s.export_per_kwh.unsqueeze(-1),
         s.flexible,
+        s.around.out,
+        s.around.reached,
+        s.around.people,
     )
     on_device: Rows = map_columns(tables, lambda table: table.to(device))
     return on_device
@@ -41,7 +45,7 @@ def tables_on(scenario: Scenario, device: torch.device) -> Rows:
 def first_state(
     seeds: Tensor, episodes: Tensor, tick: Tensor, scenario: Scenario, exact: Fleet, fleet: Fleet
 ) -> FleetState:
-    """Batteries and cars at the start of episodes.
+    """Batteries, cars, devices and owners at the start of episodes.
 
     Batteries are filled uniformly between reserve and top; cars above their floor, and enough where
     they are away.
@@ -69,7 +73,8 @@ def first_state(
         stay_h = scenario.cars.stay[tick, 0].double() * scenario.dt_h
         left_h = column_of_each(stay_h, exact.ev.archetype)
         share = uniform(*words, 0, Purpose.INITIAL_CAR)
-        cars = first_cars(share, left_h, exact.ev, energy_kwh.dtype, energy_kwh.device)
+        where = energy_kwh.dtype, energy_kwh.device
+        cars = first_cars(share, left_h, exact.ev, *where, exact.shared)
     if scenario.flexible is not None and exact.flexible is not None:
         share = uniform(*words, 0, Purpose.INITIAL_FLEXIBLE)
         issue = torch.div(tick, TICKS_PER_ISSUE, rounding_mode="floor")
@@ -77,4 +82,26 @@ def first_state(
         assert rows is not None
         began = first_flexible(share, rows, exact.flexible, scenario.dt_h)
         flexible = map_columns(began, lambda column: column.to(energy_kwh))
-    return FleetState(energy_kwh, cars, flexible)
+    residents = first_owners(seeds, episodes, tick, scenario, fleet, energy_kwh)
+    return FleetState(energy_kwh, cars, flexible, residents)
+
+
+def first_owners(
+    seeds: Tensor, episodes: Tensor, tick: Tensor, scenario: Scenario, fleet: Fleet, like: Tensor
+) -> Residents | None:
+    """Owners at the start of episodes; none where nobody is asked.
+
+    Args:
+        seeds: Of the rows, (B,).
+        episodes: Numbers of their episodes, (B,).
+        tick: At which they start, (B,).
+        scenario: With the calendar of the owners.
+        fleet: The homes in the working precision, where they live.
+        like: Any state of the homes, (B, N).
+    """
+    people = scenario.around.people
+    if people is None or fleet.people is None:
+        return None
+    rows = map_columns(people, lambda column: column[tick].to(like))
+    words = (word.unsqueeze(-1).to(like.device) for word in (seeds, episodes, tick))
+    return first_residents(like, fleet.people, rows, fleet.home_id, *words)

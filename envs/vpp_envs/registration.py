@@ -5,6 +5,7 @@ import gymnasium as gym
 ENVIRONMENTS: dict[str, str] = {
     "vpp/NemArbitrage-v0": "nem_arbitrage",
     "vpp/EvHomes-v0": "ev_homes",
+    "vpp/Depots-v0": "depots",
     "vpp/SolarHomes-v0": "solar_homes",
     "vpp/Suburb-v0": "suburb",
 }

@@ -1,15 +1,15 @@
-"""The learner's number: named parts of money that sum to the reward."""
+"""The learner's number: named parts that sum to the reward, of money and, if asked, of comfort."""
 
 from torch import Tensor
 
 from vpp_envs.transition import Totals
 
-REWARD_PARTS = ("energy_market", "left_alone", "wear")
+REWARD_PARTS = ("energy_market", "left_alone", "wear", "comfort")
 
 
 def reward_parts(
-    totals: Totals, rated_kw: Tensor, reward_scale: float
-) -> tuple[Tensor, Tensor, Tensor]:
+    totals: Totals, rated_kw: Tensor, reward_scale: float, comfort_per_k_h: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Money that dispatch added in one interval, per kW of rated battery power, (B,) float64.
 
     What the sites would have settled had nothing been dispatched is deducted: it does not depend
@@ -19,6 +19,8 @@ def reward_parts(
         totals: Fleet sums of the interval.
         rated_kw: Rated power of the plant's devices, () or (B,) float64. [kW]
         reward_scale: Factor that brings rewards near 1.
+        comfort_per_k_h: What a kelvin-hour beyond comfort counts; no money flows for it.
+            [currency/(K h)]
 
     Returns:
         The parts named by `REWARD_PARTS`.
@@ -28,4 +30,5 @@ def reward_parts(
         totals.energy_market * factor,
         -totals.site_passthrough * factor,
         -totals.wear * factor,
+        -comfort_per_k_h * totals.discomfort_k_h * factor,
     )

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vpp_envs.circumstances import Circumstances, circumstances_of
+from vpp_envs.communication.settings import LinkSpec
 from vpp_envs.dispatch.modes import action_names
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, Cohort, cohort_names
 from vpp_envs.fleet.fleet import Fleet, commanded
 from vpp_envs.fleet.mix import FleetMix
-from vpp_envs.fleet.sampling import (
-    FleetSpec,
-    sample_fleet,
-)
+from vpp_envs.fleet.sampling import DRIVER_ARCHETYPES, sample_fleet
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.fleet.split import table_homes, table_lines, table_stamp
 from vpp_envs.flexible.kinds import FlexibleTables
 from vpp_envs.flexible_tables import (
@@ -27,10 +27,14 @@ from vpp_envs.flexible_tables import (
 )
 from vpp_envs.forecast.protocol import PriceForecast
 from vpp_envs.observation import feature_names
+from vpp_envs.outage.settings import OutageSpec
+from vpp_envs.people.settings import PeopleSpec, with_events
 from vpp_envs.scenario_tables import Cars, cars_of, retailing, tables_of
 from vpp_envs.signals.market import MarketSignals, MarketSpec
 from vpp_envs.signals.measured import measured_loads
 from vpp_envs.signals.randomised import Randomisation
+from vpp_envs.signals.weather import weather_lines
+from vpp_envs.signals.weather_settings import WeatherSpec
 
 SPLITS = ("train", "validation", "test")
 _SPLIT_HOMES = 1_000_000  # ids that a split has room for: no home is in two of them
@@ -52,6 +56,12 @@ class ScenarioSpec:
     loads: str | None = None  # file of measured homes whose loads the homes have; none: simulated
     randomisation: Randomisation = field(default_factory=Randomisation)  # of the training days
     fleet_mix: FleetMix = field(default_factory=FleetMix)  # of the training episodes
+    # What a kelvin-hour beyond comfort counts to a learner; never in the profit [currency/(K h)].
+    comfort_per_k_h: float = 0.0
+    people: PeopleSpec = field(default_factory=PeopleSpec)  # the owners
+    links: LinkSpec = field(default_factory=LinkSpec)  # from the operator to the homes
+    outages: OutageSpec = field(default_factory=OutageSpec)  # of the grid
+    weather: WeatherSpec = field(default_factory=WeatherSpec)  # file of sun and air, if any
 
     def __post_init__(self) -> None:
         """Refuse a clock that no market here keeps."""
@@ -74,6 +84,11 @@ class ScenarioSpec:
             )
         if self.episode_days < 1:
             raise InputError(f"scenario.episode_days must be at least 1, got {self.episode_days}.")
+        if not 0.0 <= self.comfort_per_k_h < 1e6:
+            raise InputError(
+                f"scenario.comfort_per_k_h must be a price of a kelvin-hour, 0 or above such as "
+                f"0.1, got {self.comfort_per_k_h}."
+            )
 
 
 SCENARIOS: dict[str, ScenarioSpec] = {
@@ -81,6 +96,14 @@ SCENARIOS: dict[str, ScenarioSpec] = {
     "ev_homes": ScenarioSpec(
         name="ev_homes",
         fleet=FleetSpec(battery_share=0.0, ev_share=1.0),
+        market=MarketSpec(train_days=365),
+        episode_days=7,
+    ),
+    "depots": ScenarioSpec(
+        name="depots",
+        fleet=FleetSpec(
+            homes=100, battery_share=0.0, solar_share=0.0, depot_share=1.0, v2g_share=1.0
+        ),
         market=MarketSpec(train_days=365),
         episode_days=7,
     ),
@@ -141,6 +164,7 @@ class Scenario:
     flexible: FlexibleTables | None = None  # none: no home has a flexible device
     classes: Classes = ()  # of flexible devices that may be commanded, kind by kind
     fleet_lines: tuple[str, ...] = ()  # where homes and loads of files come from, for people
+    around: Circumstances = field(default_factory=Circumstances)  # owners, links and outages
 
     @property
     def dt_h(self) -> float:
@@ -177,7 +201,8 @@ class Scenario:
         """Names of the observation's features in order."""
         retail = self.export_per_kwh is not None
         flexible = tuple(name for names in self.flexible_names.values() for name in names)
-        return feature_names(self.cohort_names, self.car_names, retail, flexible)
+        events = self.spec.people.event_days > 0
+        return feature_names(self.cohort_names, self.car_names, retail, flexible, events)
 
     @property
     def flexible_names(self) -> dict[str, tuple[str, ...]]:
@@ -258,7 +283,8 @@ def _build_scenario(
     cohorts = tuple(BATTERY_COHORTS[i] for i in present)
     retail = None if spec.tariff is None else retailing(spec.tariff, fleet)
     randomisation = spec.randomisation if split == "train" else Randomisation()
-    tables = tables_of(spec.market, split, cohorts, spec.weather_seed, retail, randomisation)
+    by_tick = spec.market, split, cohorts, spec.weather_seed, retail, randomisation, spec.weather
+    tables = tables_of(*by_tick)
     days = _start_ticks(tables["market"], spec)
     lines = table_lines(spec.fleet, spec.unseen_homes) if spec.fleet.table else ()
     if split == "train" and spec.fleet_mix.homes is not None:
@@ -268,14 +294,21 @@ def _build_scenario(
         measured = measured_loads(spec.loads, tables["market"])
         tables, lines = {**tables, "load_pu": measured.load_pu}, (*lines, *measured.lines)
         fleet = fleet._replace(load_archetype=fleet.load_archetype % measured.load_pu.shape[-1])
+    lines = (*lines, *weather_lines(spec.weather, tables["market"]))
     cars = None
     if fleet.ev is not None:
         of_cars = tuple(EV_COHORTS[i] for i in cars_present)
-        cars = cars_of(spec.market, split, of_cars, spec.weather_seed, spec.tariff, randomisation)
+        depots = bool((fleet.ev.archetype >= DRIVER_ARCHETYPES).any())
+        days_of_cars = (spec.market, split, of_cars, spec.weather_seed, spec.tariff)
+        cars = cars_of(*days_of_cars, randomisation, depots)
     flexible = None
     if classes:
         days_of = (spec.market, split, classes, spec.weather_seed, spec.tariff, randomisation)
-        flexible = flexible_of(*days_of)
+        flexible = flexible_of(*days_of, spec.weather)
+    around = spec.people, spec.links, spec.outages, fleet, tables["market"]
+    fleet, circumstances = circumstances_of(*around)
+    features, market = tables["features"], tables["market"]
+    features = with_events(features, spec.people, circumstances.people, market)
     return Scenario(
         spec=spec,
         split=split,
@@ -286,7 +319,8 @@ def _build_scenario(
         flexible=flexible,
         classes=classes,
         fleet_lines=lines,
-        **tables,
+        around=circumstances,
+        **{**tables, "features": features},
     )
 
 

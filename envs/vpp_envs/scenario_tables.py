@@ -26,8 +26,11 @@ from vpp_envs.signals.recorded import recorded_signals
 from vpp_envs.signals.retail import retail_signals, surplus_leads
 from vpp_envs.signals.simulated import simulated_signals
 from vpp_envs.signals.synthetic.driving import stay_table
+from vpp_envs.signals.synthetic.duty import duty_table
 from vpp_envs.signals.synthetic.household import load_table
-from vpp_envs.signals.synthetic.weather import climate_of, solar_table
+from vpp_envs.signals.synthetic.weather import climate_of
+from vpp_envs.signals.weather import Sky, rooftop_pu
+from vpp_envs.signals.weather_settings import WeatherSpec
 
 # A time-of-use tariff with a payment for export, in the range of South Australian offers.
 EXAMPLE_TARIFF: dict[str, Any] = {
@@ -102,6 +105,19 @@ def climate_name(spec: MarketSpec) -> str:
     return climate
 
 
+def sky_of(spec: MarketSpec, market: MarketSignals, seed: int, weather: WeatherSpec) -> Sky:
+    """Where sun and air of a market's days come from: a file, else the simulated climate.
+
+    Args:
+        spec: Of the market.
+        market: Clock of the split.
+        seed: Of simulated weather and of people.
+        weather: Of the scenario.
+    """
+    climate = None if weather.file is not None else climate_name(spec)
+    return Sky(weather, climate, seed, market.start_utc, market.clock_ticks)
+
+
 @lru_cache(maxsize=6)
 def tables_of(
     spec: MarketSpec,
@@ -110,12 +126,14 @@ def tables_of(
     weather_seed: int,
     retail: Retailing | None,
     randomisation: Randomisation,
+    weather: WeatherSpec,
 ) -> dict[str, Any]:
     """What a scenario knows by tick, by field: fleets of the same cohorts share it."""
-    climate = climate_name(spec)
+    if weather.file is None:
+        climate_name(spec)
     market = with_copies(spec, market_signals(spec, split), randomisation, market_signals)
     ticks, times = market.clock_ticks, market.copies + 1
-    solar_pu = solar_table(climate, market.start_utc, ticks, weather_seed, SOLAR_ARCHETYPES)
+    solar_pu = rooftop_pu(sky_of(spec, market, weather_seed, weather), SOLAR_ARCHETYPES)
     load_pu = load_table(market.zone, market.start_utc, ticks, weather_seed, LOAD_ARCHETYPES)
     solar_pu, load_pu = solar_pu.repeat(times, 1), load_pu.repeat(times, 1)
     export_per_kwh, storing, discharge_h = None, None, None
@@ -152,12 +170,26 @@ def cars_of(
     seed: int,
     tariff: str | None,
     randomisation: Randomisation,
+    depots: bool,
 ) -> Cars:
-    """Stays and value curves of the cars: fleets of the same classes share them."""
+    """Stays and value curves of the cars: fleets of the same classes share them.
+
+    Args:
+        spec: Which market and which days.
+        split: "train", "validation" or "test".
+        classes: Of cars.
+        seed: Of the stays.
+        tariff: Before the market's prices; none: there is none.
+        randomisation: Of the training days.
+        depots: Whether vehicles on duty are among them, whose stays come after the drivers'.
+    """
     market = with_copies(spec, market_signals(spec, split), randomisation, market_signals)
     if tariff is not None:
         market = retail_signals(market, scenario_tariff(tariff)).market
     stay = stay_table(market.zone, market.start_utc, market.clock_ticks, seed, DRIVER_ARCHETYPES)
+    if depots:
+        duties = duty_table(market.zone, market.start_utc, market.clock_ticks, seed)
+        stay = torch.cat([stay, duties], -1)
     stay = stay.repeat(market.copies + 1, 1, 1)
     return Cars(classes, stay, car_curves(market.forecast, classes))
 

@@ -51,11 +51,20 @@ class Totals(NamedTuple):
     hvac_kwh: Tensor  # of heating and cooling, AC [kWh]
     discomfort_k_h: Tensor  # beyond a kelvin from the set-points [K h]
     hvac_short_k_h: Tensor  # outside promised bands with machines at their limit [K h]
-    machines_kwh: Tensor  # of dishwashers, washers, dryers and pool pumps, AC [kWh]
-    jobs: Tensor  # that came to these machines
-    late_jobs: Tensor  # whose deadline passed undone: they came with too little time
+    appliance_kwh: Tensor  # of dishwashers, washers, dryers and pool pumps, AC [kWh]
+    appliance_jobs: Tensor  # that came to these machines
+    appliance_late_jobs: Tensor  # whose deadline passed undone: they came with too little time
     generator_kwh: Tensor  # fed in by back-up generators, AC [kWh]
     generator_co2_kg: Tensor  # of what they burnt [kg]
+    called_homes: Tensor  # for which an event began
+    opted_out: Tensor  # of these, whose owner stayed out
+    overrode: Tensor  # whose owner left an event
+    complained: Tensor  # of cold water
+    left: Tensor  # whose owner left the programme
+    offline_share: Tensor  # of homes that the interval's command did not reach [0 to 1]
+    outage_h: Tensor  # of homes without the grid [h]
+    backup_h: Tensor  # of these, by the share of the load that was served [h]
+    unserved_kwh: Tensor  # of base load, without the grid [kWh]
 
 
 def advance(
@@ -111,6 +120,8 @@ def total(outcome: Outcome, ledger: Ledger, moment: Moment, dt_h: float) -> Tota
         outcome.broken.sum(-1, dtype=torch.float64),
         *_car_totals(outcome, dt_h),
         *_flexible_totals(outcome, dt_h),
+        *_people_totals(outcome),
+        *_grid_totals(outcome, moment, dt_h),
     )
 
 
@@ -165,3 +176,23 @@ def _machine_parts(outcome: FlexibleOutcome | None, none: Tensor, dt_h: float) -
     if outcome.generator is not None:
         made_kwh, co2_kg = outcome.generator.output_kwh, outcome.generator.co2_kg
     return [drawn_kwh, jobs, late, made_kwh, co2_kg]
+
+
+def _people_totals(outcome: Outcome) -> tuple[Tensor, ...]:
+    """Sum what owners did, in float64."""
+    if outcome.reaction is None:
+        return (torch.zeros_like(outcome.net_kw[..., 0], dtype=torch.float64),) * 5
+    return tuple(part.sum(-1, dtype=torch.float64) for part in outcome.reaction)
+
+
+def _grid_totals(outcome: Outcome, moment: Moment, dt_h: float) -> tuple[Tensor, ...]:
+    """What links and the grid did to the homes, in float64."""
+    none = torch.zeros_like(outcome.net_kw[..., 0], dtype=torch.float64)
+    offline = none
+    if moment.reached is not None:
+        offline = 1.0 - moment.reached.to(torch.float64).mean(-1)
+    island, out = outcome.island, outcome.out
+    if island is None or out is None:
+        return (offline, none, none, none)
+    parts = (torch.full_like(out, dt_h), island.backup_h, island.unserved_kwh)
+    return (offline, *((part * out).sum(-1, dtype=torch.float64) for part in parts))

@@ -15,7 +15,7 @@ from vpp_envs.fleet.mix import draw_homes, homes_at
 from vpp_envs.fleet.pick import map_columns
 from vpp_envs.fleet.sampling import cast_fleet
 from vpp_envs.fleet.state import FleetState
-from vpp_envs.kernels import Played, kernels
+from vpp_envs.kernels import Played, bounded, kernels
 from vpp_envs.observation import OBSERVATION_LIMIT
 from vpp_envs.opening import first_state, tables_on
 from vpp_envs.random import Purpose, uniform
@@ -188,7 +188,7 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         """
         # A copy, because torch warns of arrays that may not be written.
         given = actions if isinstance(actions, Tensor) else torch.from_numpy(np.array(actions))
-        action = given.to(self.device, self.dtype)
+        action = bounded(given.to(self.device, self.dtype))
         if action.shape != self.action_space.shape:
             raise InputError(
                 f"actions must be of shape {self.action_space.shape} (rows, components), "
@@ -221,7 +221,8 @@ class FleetVectorEnv(VectorEnv[Any, Any, Any]):
         else:
             totals = self._pass_all(played)
         self.last = (set_points, totals)
-        parts = torch.stack(reward_parts(totals, self.rated_kw, self.reward_scale)).cpu()
+        comfort = self.scenario.spec.comfort_per_k_h
+        parts = torch.stack(reward_parts(totals, self.rated_kw, self.reward_scale, comfort)).cpu()
         reward = parts.sum(0).numpy()
         self._return += reward
         self._ended = self._age >= self._length

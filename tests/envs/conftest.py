@@ -1,19 +1,22 @@
-"""What the tests of the world share: small scenarios, and cars whose promises are at stake."""
+"""What the tests of the world share: small scenarios, cars with promises, a year of weather."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from vpp_envs.devices.ev import EvParams
 from vpp_envs.fleet.agreement import EvAgreement
 from vpp_envs.fleet.fleet import EvFleet, Fleet
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.scenario import Cars, Scenario, ScenarioSpec, build_scenario
 from vpp_envs.signals.market import MarketSpec
+from vpp_envs.signals.sunlight import clear_sky_w_per_m2, sun_position
 from vpp_envs.signals.synthetic.driving import Stays, tabulate
 from vpp_envs.vector_env import FleetVectorEnv
 
@@ -39,7 +42,7 @@ def suburb_spec(car_spec: ScenarioSpec) -> ScenarioSpec:
     """The same homes, most with a water heater, and with heating and cooling; jobs and engines."""
     more = {"water_heater_share": 0.8, "heat_pump_water_share": 0.5, "hvac_share": 0.8}
     more |= {"dishwasher_share": 0.7, "pool_pump_share": 0.6}
-    more |= {"generator_share": 0.4, "permit_share": 0.9}
+    more |= {"generator_share": 0.4, "generator_permit_share": 0.9}
     fleet = replace(car_spec.fleet, heat_pump_share=0.5, thermostat_share=0.9, **more)
     return replace(car_spec, fleet=fleet)
 
@@ -153,3 +156,64 @@ def hostile_env(hostile_spec: ScenarioSpec) -> Callable[..., FleetVectorEnv]:
             return FleetVectorEnv(spec, rows, autoreset_mode="Disabled", **arguments)
 
     return build
+
+
+def _weather_year(
+    year: int = 2023, latitude: float = -34.93, longitude: float = 138.6, offset_h: float = 9.5
+) -> pd.DataFrame:
+    """A year of hours under three quarters of a clear sky, by their starts on standard time."""
+    start = pd.date_range(f"{year}-01-01", f"{year}-12-31 23:00", freq="h")
+    middle = start.to_numpy().repeat(12) + np.tile(
+        np.arange(12) * np.timedelta64(300, "s") + np.timedelta64(150, "s"), len(start)
+    )
+    utc = pd.DatetimeIndex(middle) - pd.Timedelta(hours=offset_h)
+    day_of_year = torch.tensor(utc.day_of_year.to_numpy(), dtype=torch.float64)
+    hour_utc = torch.tensor(((utc - utc.normalize()).total_seconds() / 3600.0).to_numpy())
+    up = sun_position(day_of_year, hour_utc, latitude, longitude).up
+    clear = clear_sky_w_per_m2(up)
+    of_hour = clear.reshape(-1, 12).mean(-1).numpy()
+    beam = (clear / up.clamp(min=0.02)).reshape(-1, 12).mean(-1).numpy()
+    warm = np.cos(2 * np.pi * (start.day_of_year - 20) / 365) + np.cos(
+        2 * np.pi * (start.hour - 15) / 24
+    )
+    frame = pd.DataFrame({"start": start, "ghi": 0.75 * of_hour, "dni": 0.5 * beam})
+    frame["dhi"] = 0.25 * of_hour
+    frame["air"] = 17.0 + 6.0 * warm.to_numpy()
+    frame.attrs = {"latitude": latitude, "longitude": longitude, "offset_h": offset_h}
+    return frame.round({"ghi": 1, "dni": 1, "dhi": 1, "air": 1})
+
+
+def _write_epw(path: Path, year: pd.DataFrame) -> Path:
+    """Write hours as EnergyPlus lays them out: eight lines of header, 35 columns, hours 1 to 24."""
+    place = year.attrs
+    head = [
+        f"LOCATION,Somewhere,-,AUS,made by a test,999999,{place['latitude']:.2f},"
+        f"{place['longitude']:.2f},{place['offset_h']},50.0",
+        "DESIGN CONDITIONS,0",
+        "TYPICAL/EXTREME PERIODS,0",
+        "GROUND TEMPERATURES,0",
+        "HOLIDAYS/DAYLIGHT SAVINGS,No,0,0,0",
+        "COMMENTS 1,",
+        "COMMENTS 2,",
+        "DATA PERIODS,1,1,Data,Sunday, 1/ 1,12/31",
+    ]
+    rows = [
+        f"{row.start.year},{row.start.month},{row.start.day},{row.start.hour + 1},60,?9?9?9?9,"
+        f"{row.air},5.0,60,101000,0,0,300,{row.ghi},{row.dni},{row.dhi},0,0,0,0,180,2.0,5,5,20.0,"
+        "77777,9,999999999,110,0.1,0,88,0.2,999.0,99.0"
+        for row in year.itertuples()
+    ]
+    path.write_text("\n".join(head + rows) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def weather_year() -> Callable[..., pd.DataFrame]:
+    """Sun and air of a year, hour by hour: a function of year and place."""
+    return _weather_year
+
+
+@pytest.fixture(scope="session")
+def write_epw() -> Callable[[Path, pd.DataFrame], Path]:
+    """Write such a year as an EPW file."""
+    return _write_epw

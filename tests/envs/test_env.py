@@ -36,7 +36,8 @@ def test_gymnasiums_wrappers_find_nothing_while_it_is_stepped(env):
     assert env.observation_space.contains(seen)
     assert isinstance(reward, float)
     assert (terminated, truncated) == (False, False)
-    assert set(info) == {"reward/energy_market", "reward/left_alone", "reward/wear"}
+    parts = "energy_market", "left_alone", "wear", "comfort"
+    assert set(info) == {f"reward/{part}" for part in parts}
 
 
 def test_the_single_environment_is_the_batch_of_one(env, small_spec):

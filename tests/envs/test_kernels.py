@@ -1,17 +1,25 @@
 import shutil
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
+from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.fleet.pick import map_columns
-from vpp_envs.kernels import kernels, look, play, rows_at, serve
+from vpp_envs.kernels import look, play, rows_at, serve
 from vpp_envs.simulator import SetPoints
 from vpp_envs.vector_env import FleetVectorEnv
 
 DT_H = 1 / 12
+
+
+@pytest.fixture
+def specs(small_spec, car_spec, suburb_spec):
+    kinds = {"batteries": small_spec, "cars": car_spec, "suburb": suburb_spec}
+    return {kind: replace(spec, episode_days=1) for kind, spec in kinds.items()}
 
 
 @pytest.fixture(params=[None, 5])
@@ -40,15 +48,14 @@ def test_play_serves_an_interval_and_looks_at_the_next(plant):
 
 
 def test_a_command_beyond_the_bounds_is_the_bound_and_nan_is_zero(plant):
-    command = kernels("value_curve", compile=False).command
-
-    def power(action):
-        row = torch.full((3, len(plant.action_names)), action, dtype=torch.float64)
-        set_points, _ = command(row, plant.moment, plant.tick, plant.tables, plant.fleet, DT_H)
-        return set_points.battery_kw
+    def stored(action):
+        plant.reset(seed=3)
+        plant.step(torch.full(plant.action_space.shape, action, dtype=torch.float64))
+        return plant.state.energy_kwh
 
     for odd, plain in ((5.0, 1.0), (-np.inf, -1.0), (np.nan, 0.0)):
-        assert torch.equal(power(odd), power(plain))
+        assert torch.equal(stored(odd), stored(plain))
+    assert not torch.equal(stored(1.0), stored(-1.0))
 
 
 def test_rows_change_with_the_tick_curves_with_the_half_hour_and_the_last_row_stays(plant):
@@ -115,3 +122,53 @@ def test_many_compiled_environments_of_different_shapes_live_in_one_process(smal
             env = FleetVectorEnv(small_spec, rows, compile=True)
             seen, _ = env.reset(seed=0)
             assert seen.shape[0] == rows
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # a suburb's step compiles for two minutes on an idle core
+@pytest.mark.parametrize(
+    ("kind", "dispatch"),
+    [
+        *product(("batteries", "cars"), ("value_curve", "cohort_power", "per_device")),
+        ("suburb", "value_curve"),
+    ],
+)
+def test_compiled_and_eager_steps_agree(kind, dispatch, specs, compiler):
+    eager, fused = (
+        FleetVectorEnv(specs[kind], 4, dispatch, dtype="float64", compile=c) for c in (False, True)
+    )
+    eager.reset(seed=0)
+    fused.reset(seed=0)
+    for tick in range(60):
+        action = np.random.default_rng(tick).uniform(-1, 1, (4, len(eager.action_names)))
+        one, two = eager.step(action), fused.step(action)
+        np.testing.assert_allclose(one[0], two[0], atol=1e-6)
+        np.testing.assert_allclose(one[1], two[1], rtol=1e-6, atol=1e-9)
+        both = zip(leaves_of(eager.state), leaves_of(fused.state), strict=True)
+        for ours, theirs in both:
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("dispatch", ["cohort_power", "per_device"])
+def test_a_compiled_command_of_a_suburb_is_the_eager_one(dispatch, specs, compiler):
+    """The step of its devices is compiled above, whoever commands them."""
+    mode = dispatch_mode(dispatch)
+    fused = torch.compile(mode, fullgraph=True, dynamic=False)
+    env = FleetVectorEnv(specs["suburb"], 4, dispatch, dtype="float64")
+    env.reset(seed=0)
+    for tick in range(60):
+        action = np.random.default_rng(tick).uniform(-1, 1, (4, len(env.action_names)))
+        row = torch.as_tensor(action)
+        asked = (one(row, env.moment, env.fleet, DT_H) for one in (mode, fused))
+        for ours, theirs in zip(*map(leaves_of, asked), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6, equal_nan=True)
+        env.step(action)
+
+
+def leaves_of(tree):
+    """All tensors of a tree, in order."""
+    if tree is None or isinstance(tree, torch.Tensor):
+        return [] if tree is None else [tree]
+    return [leaf for part in tree for leaf in leaves_of(part)]

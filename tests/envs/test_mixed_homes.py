@@ -46,9 +46,8 @@ def plain_twin(env, row, **arguments):
 
 
 def held(env):
-    return (
-        env.energy_kwh if env.state.ev is None else torch.cat([env.energy_kwh, *env.state.ev], -1)
-    )
+    cars = [] if env.state.ev is None else [part for part in env.state.ev if part is not None]
+    return torch.cat([env.energy_kwh, *cars], -1)
 
 
 def command(env, tick, rows=None):

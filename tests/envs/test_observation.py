@@ -157,7 +157,7 @@ def test_the_order_of_the_homes_does_not_matter(name, request):
     )
     if moment.ev is not None:
         parts = (
-            type(part)(*(column[:, order] for column in part))
+            map_columns(part, lambda column: column[:, order])
             for part in (moment.ev.state, moment.ev.session)
         )
         rest_h, curve = moment.ev.rest_h, moment.ev.curve

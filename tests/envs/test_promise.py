@@ -13,6 +13,7 @@ import pytest
 
 from vpp_envs.dispatch.modes import DISPATCH
 from vpp_envs.fleet.mix import FleetMix, homes_at
+from vpp_envs.vector_env import FleetVectorEnv
 
 DT_H = 1.0 / 12.0
 POLICIES = {
@@ -227,3 +228,18 @@ def test_flat_out_charging_by_hand():
     after = flat_out(np.array([48.0]), np.array([16]), car)[0]
     assert after == pytest.approx(60 - 12 / np.e)
     assert flat_out(np.array([20.0]), np.array([0]), car)[0] == 20.0
+
+
+@pytest.mark.parametrize("policy", ["bang-bang", "all low"])
+def test_drivers_of_the_simulated_world_get_what_their_stays_allow(hostile_spec, policy):
+    """Errands make some stays too short for a target, few of them, and nobody else's."""
+    fleet = replace(hostile_spec.fleet, export_limit_kw=None)
+    spec = replace(hostile_spec, fleet=fleet)
+    env = FleetVectorEnv(spec, 4, autoreset_mode="Disabled", dtype="float64")
+    env = without_limits(env)
+    oracle, booked = play(env, policy, 4 * 288)
+    assert booked["missed_kwh"] == booked["broken"] == booked["site_short_kwh"] == 0.0
+    assert oracle.missed_kwh <= 1e-6
+    assert booked["infeasible"] == oracle.count
+    assert 0 < oracle.count < 0.1 * oracle.arrivals
+    assert oracle.departures > 100

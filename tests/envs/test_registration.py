@@ -7,7 +7,7 @@ import gymnasium as gym
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.registration import ENVIRONMENTS
 from vpp_envs.scenario import SCENARIOS, ScenarioSpec, scenario_spec
 

@@ -6,7 +6,7 @@ import torch
 
 import vpp_envs.scenario as scenario_module
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.scenario import SPLITS, ScenarioSpec, build_scenario, scenario_spec
 from vpp_envs.scenario_tables import signals_at, value_curves
 from vpp_envs.signals.market import MarketSpec

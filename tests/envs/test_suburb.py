@@ -8,7 +8,7 @@ import torch
 
 from vpp_envs.dispatch.envelope import battery_range
 from vpp_envs.dispatch.modes import dispatch_mode
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.flexible.kinds import present
 from vpp_envs.kernels import rows_at
 from vpp_envs.scenario import build_scenario
@@ -26,7 +26,7 @@ KINDS = {
         name: FleetSpec(homes=24, **{f"{name}_share": 1.0}, **NO_BATTERY)
         for name in ("dishwasher", "washer", "dryer", "pool_pump")
     },
-    "generator": FleetSpec(homes=24, generator_share=1.0, permit_share=1.0, **NO_BATTERY),
+    "generator": FleetSpec(homes=24, generator_share=1.0, generator_permit_share=1.0, **NO_BATTERY),
 }
 
 
@@ -72,7 +72,10 @@ def test_what_nobody_dispatches_earns_nothing_and_costs_nothing(small_spec, kind
         gap_kwh += float((served.power_kw - served.alone_kw).abs().sum()) * DT_H
         drawn_kwh += float(served.alone_kw.sum()) * DT_H
         env.step_set_points(asked)
-    assert drawn_kwh > (1.0 if kind != "generator" else -1.0)
+    if kind == "generator":
+        assert drawn_kwh == 0.0  # an engine that nobody asks stands still
+    else:
+        assert drawn_kwh > (10.0 if kind in ("water_heater", "hvac") else 1.0)
     assert gap_kwh == 0.0
 
 
@@ -191,9 +194,9 @@ def test_totals_and_features_are_sums_over_the_devices(suburb_spec):
             (totals.hvac_kwh, houses.served.power_kw * DT_H),
             (totals.discomfort_k_h, houses.discomfort_k_h),
             (totals.hvac_short_k_h, houses.short_k_h),
-            (totals.machines_kwh, sum(one.served.power_kw for one in machines) * DT_H),
-            (totals.jobs, sum(one.came for one in machines)),
-            (totals.late_jobs, sum(one.late for one in machines)),
+            (totals.appliance_kwh, sum(one.served.power_kw for one in machines) * DT_H),
+            (totals.appliance_jobs, sum(one.came for one in machines)),
+            (totals.appliance_late_jobs, sum(one.late for one in machines)),
             (totals.generator_kwh, -engines.served.power_kw * DT_H),
             (totals.generator_co2_kg, engines.co2_kg),
         ):
@@ -219,6 +222,28 @@ def test_a_promise_that_a_device_breaks_is_the_homes(suburb_spec, monkeypatch):
     everybody = torch.ones_like(env.energy_kwh) > 0
     monkeypatch.setattr("vpp_envs.simulator.promises_broken", lambda outcome: everybody)
     assert step_site(asked, env.moment, env.fleet, DT_H).broken.all()
+
+
+@pytest.mark.parametrize("layered", [False, True])
+@pytest.mark.parametrize("dispatch", ["value_curve", "cohort_power", "per_device"])
+def test_heaters_that_hear_messages_alone_keep_every_promise_in_all_modes(
+    small_spec, dispatch, layered
+):
+    """A day under random actions; and they are a narrower plant than heaters of any power."""
+    spread_kw = []
+    for share in (1.0, 0.0):
+        devices = {"messages_water_share": share, "layered_water": layered}
+        fleet = replace(KINDS["water_heater"], **devices)
+        env = started(replace(small_spec, fleet=fleet), dispatch=dispatch)
+        width_kw = 0.0
+        for tick in range(288):
+            edges = env.moment.flexible.water_heater.ahead.edges
+            width_kw += float((edges.high_kw - edges.low_kw)[0].sum())
+            moment = env.moment
+            env.step(acting(env, tick))
+            assert not step_site(env.last[0], moment, env.fleet, DT_H).broken.any()
+        spread_kw.append(width_kw)
+    assert spread_kw[0] < 0.8 * spread_kw[1]
 
 
 def test_a_class_is_numbered_by_its_place_among_those_that_training_homes_have(small_spec):

@@ -490,28 +490,6 @@ def test_no_action_changes_what_is_left_alone(any_spec):
         np.testing.assert_array_equal(parts[0], parts[1])
 
 
-@pytest.mark.timeout(1200)  # a suburb compiles for two minutes on an idle core
-@pytest.mark.slow
-@pytest.mark.parametrize("dispatch", ["value_curve", "cohort_power", "per_device"])
-def test_compiled_and_eager_steps_agree(whole_spec, dispatch):
-    import shutil
-
-    if whole_spec.fleet.hvac_share > 0 and dispatch != "value_curve":
-        pytest.skip("one way to command a suburb stands for all: their devices' step is the same")
-    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
-        pytest.skip("torch.compile needs a C++ compiler")
-    eager = FleetVectorEnv(whole_spec, 4, dispatch, dtype="float64")
-    fused = FleetVectorEnv(whole_spec, 4, dispatch, dtype="float64", compile=True)
-    eager.reset(seed=0)
-    fused.reset(seed=0)
-    for tick in range(60):
-        one = eager.step(actions(eager, tick, range(4)))
-        two = fused.step(actions(fused, tick, range(4)))
-        np.testing.assert_allclose(one[0], two[0], atol=1e-6)
-        np.testing.assert_allclose(one[1], two[1], rtol=1e-6, atol=1e-9)
-        torch.testing.assert_close(held(eager), held(fused), rtol=0, atol=1e-6)
-
-
 def test_every_car_starts_where_its_promise_can_be_kept(hostile_env):
     """Episodes begin in the middle of stays; at any age of a row."""
     env = hostile_env(24, dtype="float64", stagger=True)

@@ -1,8 +1,10 @@
 """Trajectories of houses by NREL's OCHRE, and two masses fitted to them.
 
 Two masses are fitted to the first week of each trajectory at five minutes, to be judged on the
-second. Given are the weather, the ground, the sun through windows, the gains of people and
-appliances and the heat of air changes, so that UA is that of the walls alone.
+second: the house of the fleet, with its split of gains between air and mass. Given are the weather,
+the sun through windows, the gains of people and appliances and the heat of air changes, so that the
+ways out are those of windows, doors and walls alone; fitted are its five constants, a factor of
+each gain, and how warm the mass is at the start.
 """
 
 import functools
@@ -21,6 +23,7 @@ from vpp_envs.devices.house import (
     equilibrium,
     transition,
 )
+from vpp_envs.flexible.hvac import PEOPLE_TO_AIR, SUN_TO_AIR
 
 FREE, COOLED, HEATED = "envelope_freefloat_up00_summer", "ac_up00_summer", "ashp_up11_winter"
 AIR_CHANGES = ("infiltration_gain_w", "natural_ventilation_gain_w", "forced_ventilation_gain_w")
@@ -34,7 +37,7 @@ class Week(NamedTuple):
 
     air_c: Tensor
     outdoor_c: Tensor
-    gains_kw: Tensor  # people and appliances; windows; 100 W/K against the ground, (T, 3)
+    gains_kw: Tensor  # people and appliances; sun through windows, (T, 2)
     given_kw: Tensor  # heat of air changes
     machine_kw: Tensor  # heat of the machine
     power_kw: Tensor  # its electricity while it runs
@@ -58,8 +61,8 @@ class Fit(NamedTuple):
     """Houses, where their gains go, and how warm their masses are at the start, (N,)."""
 
     house: HouseParams
-    to_air: Tensor  # (N, 3)
-    to_mass: Tensor  # (N, 3)
+    to_air: Tensor  # of people and of sun, (N, 2)
+    to_mass: Tensor  # (N, 2)
     mass_c: Tensor
 
 
@@ -96,12 +99,11 @@ def week_of(rows, dt_h):
     kind = "heating" if "heating_setpoint_c" in rows else "cooling"
     people = column("internal_sensible_gain_w", 1e-3)
     sun = column("window_transmitted_solar_w", 1e-3)
-    ground = 0.1 * (column("ground_temp_c") - column("outdoor_temp_c"))
     machine_kw = column("hvac_sensible_gain_indoor_w", 1e-3)
     return Week(
         column("indoor_temp_c"),
         column("outdoor_temp_c"),
-        torch.cat([people, sun, ground], dim=-1),
+        torch.cat([people, sun], dim=-1),
         sum(column(name, 1e-3) for name in AIR_CHANGES),
         machine_kw,
         column(f"{kind}_electric_power_kw") * (machine_kw.abs() > 1e-3),
@@ -112,19 +114,19 @@ def week_of(rows, dt_h):
     )
 
 
-def fit_of(numbers, split):
-    """Houses from rows of ten numbers and their mass, (N, 11).
+def fit_of(numbers, walls):
+    """Houses from rows of seven numbers and their mass, (N, 8).
 
-    People and sun go half into the air and half into the mass, unless all is split freely; `air`
-    has no heat against the ground, neither from the mass nor for it.
+    Args:
+        numbers: Logarithms of the constants, factors of people and sun, mass. [C]
+        walls: Whether they lead through the mass, as the fleet's do, or all ways out begin at the
+            air and half of all gains ends there, as in GridLAB-D.
     """
-    house = HouseParams(*numbers[:, :4].exp().unbind(-1))
-    air, mass = numbers[:, 4:7], numbers[:, 7:10]
-    if split != "free":
-        inside, ground = torch.tensor([1.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, 1.0])
-        even = 0.5 * (air + mass) * inside
-        air, mass = (even + (split == "half") * ground * x for x in (air, mass))
-    return Fit(house, air, mass, numbers[:, 10])
+    house = HouseParams(*numbers[:, :5].exp().unbind(-1))
+    if not walls:
+        house = house._replace(mass_ua_kw_per_k=torch.zeros_like(house.mass_ua_kw_per_k))
+    shares = torch.tensor([PEOPLE_TO_AIR, SUN_TO_AIR if walls else 0.5])
+    return Fit(house, shares * numbers[:, 5:7], (1.0 - shares) * numbers[:, 5:7], numbers[:, 7])
 
 
 def heats(week, fit):
@@ -146,37 +148,39 @@ def play(week, fit, machine_kw):
 
 
 @functools.cache
-def fitted(shared_data, name, split):
+def fitted(shared_data, name, walls=True):
     """Two masses fitted to the first week at five minutes, by Levenberg and Marquardt.
 
     Every number that is nudged and every damping that is tried is a house of one fleet.
     """
     week = case_of(shared_data, name, 5).first
-    begin = torch.tensor([*np.log([0.15, 1.5, 1.0, 4.0]), *[0.5] * 6, week.air_c[0].item()])
+    constants = np.log([0.1, 1.5, 1.0, 4.0, 0.1])
+    begin = torch.tensor([*constants, 1.0, 1.0, week.air_c[0].item()])
+    size = len(begin)
     damping = 10.0 ** torch.arange(-6.0, 3.0, dtype=torch.float64)
-    nudge = 1e-4 * torch.eye(11, dtype=torch.float64)
-    pull = PULL**2 * torch.eye(11, dtype=torch.float64)
+    nudge = 1e-4 * torch.eye(size, dtype=torch.float64)
+    pull = PULL**2 * torch.eye(size, dtype=torch.float64)
     found, lowest = begin, np.inf
     for _ in range(40):
-        fleet = fit_of(torch.cat([found[None], found + nudge, found - nudge]), split)
+        fleet = fit_of(torch.cat([found[None], found + nudge, found - nudge]), walls)
         air_c = play(week, fleet, week.machine_kw)[0].air_c
-        slopes = (air_c[:, 1:12] - air_c[:, 12:]) / 2e-4
+        slopes = (air_c[:, 1 : size + 1] - air_c[:, size + 1 :]) / 2e-4
         square = slopes.T @ slopes + pull
         down = slopes.T @ (air_c[:, 0] - week.air_c[:, 0]) + pull @ (found - begin)
         damped = square + damping[:, None, None] * torch.diag(square.diagonal())
-        tried = found - torch.linalg.solve(damped, down.expand(len(damping), 11))
-        air_c = play(week, fit_of(tried, split), week.machine_kw)[0].air_c
+        tried = found - torch.linalg.solve(damped, down.expand(len(damping), size))
+        air_c = play(week, fit_of(tried, walls), week.machine_kw)[0].air_c
         cost = (air_c - week.air_c).square().sum(0) + ((tried - begin) @ pull**0.5).square().sum(-1)
         best = cost.nan_to_num(1e18).argmin()
         if cost[best] > lowest - 1e-6:
             break
         found, lowest = tried[best], cost[best].item()
-    return fit_of(found[None], split)
+    return fit_of(found[None], walls)
 
 
-def second_week(shared_data, name, minutes, split):
+def second_week(shared_data, name, minutes, walls=True):
     """A case, and its fit with the mass where the first week leaves it."""
-    case, fit = case_of(shared_data, name, minutes), fitted(shared_data, name, split)
+    case, fit = case_of(shared_data, name, minutes), fitted(shared_data, name, walls)
     return case, fit._replace(mass_c=play(case.first, fit, case.first.machine_kw)[1].mass_c)
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from vpp_envs.fleet.mix import FleetMix
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from vpp_envs.charging import first_cars
+from vpp_envs.communication.visible import commandable_fleet
 from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.moment import Moment
 from vpp_envs.dispatch.value_curve import usable_fill
@@ -26,9 +27,10 @@ from vpp_envs.fleet.mix import draw_homes, homes_at
 from vpp_envs.fleet.pick import column_of_each, map_columns
 from vpp_envs.fleet.sampling import cast_fleet
 from vpp_envs.fleet.state import FleetState
-from vpp_envs.flexible.kinds import first_flexible, stored_kwh
+from vpp_envs.flexible.kinds import cohorts, first_flexible, stored_kwh
 from vpp_envs.kernels import Rows, flexible_rows, moment_of, rows_at
 from vpp_envs.observation import fleet_features, observe
+from vpp_envs.opening import first_owners
 from vpp_envs.random import Purpose, uniform
 from vpp_envs.saved_state import plain, restored
 from vpp_envs.signals.market import TICKS_PER_ISSUE
@@ -222,7 +224,7 @@ def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: 
         ).to(env.device)
         stay = scenario.cars.stay[tick, 0].to(env.device, env.dtype)
         hours_left = column_of_each(stay, fleet.ev.archetype) * scenario.dt_h
-        ev = first_cars(share, hours_left, fleet.ev, env.dtype, env.device)
+        ev = first_cars(share, hours_left, fleet.ev, env.dtype, env.device, fleet.shared)
     flexible = None
     if fleet.flexible is not None and scenario.flexible is not None:
         share = uniform(
@@ -232,7 +234,9 @@ def _begin(env: FleetVectorEnv, settings: AnalyticSettings, seed: int, episode: 
         began = flexible_rows(scenario.flexible, tick, issue, env.dtype)
         began = map_columns(began, lambda column: column.to(env.device))
         flexible = first_flexible(share, began, fleet.flexible, scenario.dt_h)
-    return _Course(tick, FleetState(energy_kwh, ev, flexible), fleet)
+    words = seed * settings.scenarios + scenarios, torch.full_like(tick, episode), tick
+    residents = first_owners(*words, scenario, fleet, energy_kwh)
+    return _Course(tick, FleetState(energy_kwh, ev, flexible, residents), fleet)
 
 
 def _go_on(
@@ -250,14 +254,16 @@ def _go_on(
         windows then stand, without a gradient.
     """
     tick, start, fleet = course
-    dt_h = env.scenario.dt_h
+    dt_h, comfort_per_k_h = env.scenario.dt_h, env.scenario.spec.comfort_per_k_h
     ticks = round(settings.horizon_h / dt_h)
     # With a gradient from the first tick on, all ticks share one compiled graph.
-    state = map_columns(start, lambda part: part.clone().requires_grad_())
+    state = map_columns(start, _leaf)
     profit = torch.zeros(len(tick), dtype=torch.float64, device=env.device)
     for ahead in range(ticks):
         rows = rows_at(env.tables, (tick + ahead).to(env.device), env.dtype)
-        state, gain = step(policy, state, rows, fleet, env.dispatch, dt_h, temperature)
+        state, gain = step(
+            policy, state, rows, fleet, env.dispatch, dt_h, temperature, comfort_per_k_h
+        )
         profit = profit + gain
     # A curve is the value at the end of its half hour: the last one's now, and the one's before the
     # start, so that horizons add up to their window.
@@ -273,6 +279,12 @@ def _go_on(
     return (profit + stored.double()) / rated_kw(fleet).sum(-1), end
 
 
+def _leaf(part: Tensor) -> Tensor:
+    """A copy that gradients reach, where it is a number that can carry one."""
+    copy = part.clone()
+    return copy.requires_grad_() if copy.is_floating_point() else copy
+
+
 def smooth_step(
     policy: PolicyNetwork,
     state: FleetState,
@@ -281,17 +293,21 @@ def smooth_step(
     dispatch: str,
     dt_h: float,
     temperature: Tensor,
+    comfort_per_k_h: float = 0.0,
 ) -> tuple[FleetState, Tensor]:
     """Observe, act, dispatch, serve and settle one interval, differentiably.
 
     Returns:
-        State afterwards, (B, N), and what dispatch added, (B,) float64.
+        State afterwards, (B, N), and what dispatch added less what discomfort counts, (B,) float64.
     """
     moment = moment_of(state, rows, fleet, dt_h)
-    action = policy(observe(rows.features, fleet_features(moment, fleet, dt_h)))
-    set_points = dispatch_mode(dispatch)(action, moment, fleet, dt_h, temperature)
+    seen = commandable_fleet(fleet, moment.may)
+    action = policy(observe(rows.features, fleet_features(moment, seen, dt_h)))
+    set_points = dispatch_mode(dispatch)(action, moment, seen, dt_h, temperature)
     outcome, ledger = advance(set_points, moment, fleet, dt_h)
     gain = ledger.energy_market - ledger.site_passthrough - ledger.wear
+    if comfort_per_k_h > 0.0 and outcome.flexible is not None and outcome.flexible.hvac is not None:
+        gain = gain - comfort_per_k_h * outcome.flexible.hvac.discomfort_k_h.double()
     return outcome.state(), gain.sum(-1)
 
 
@@ -315,9 +331,10 @@ def _stored_in_devices(moment: Moment, fleet: Fleet) -> Tensor:
     flexes, devices, of_homes = moment.flexes, moment.flexible, fleet.flexible
     if flexes is None or devices is None or of_homes is None:
         return worth
-    for flex, ahead_kwh in zip(flexes, stored_kwh(devices, of_homes), strict=True):
+    of_kinds = zip(flexes, cohorts(of_homes), stored_kwh(devices, of_homes), strict=True)
+    for flex, cohort, ahead_kwh in of_kinds:
         value = flex.value_per_kwh.detach().clamp(max=_MOST_WORTH_PER_KWH)
-        worth = worth + (value * ahead_kwh * (flex.cohort >= 0)).sum(-1)
+        worth = worth + (value * ahead_kwh * (cohort >= 0)).sum(-1)
     return worth
 
 

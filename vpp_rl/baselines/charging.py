@@ -16,7 +16,7 @@ from vpp_envs.dispatch.moment import EvMoment, car_envelope
 from vpp_envs.fleet.fleet import EvFleet
 from vpp_envs.forecast.protocol import LEAD_H
 from vpp_envs.simulator import SetPoints
-from vpp_rl.baselines.rules import Tunable
+from vpp_rl.baselines.rules import Tunable, in_window
 from vpp_rl.policy import Policy, Scene
 
 _SAME = 1e-6  # prices that differ by less are one price, told in two precisions [currency/kWh]
@@ -70,10 +70,7 @@ class OffPeak:
 
     def act(self, scene: Scene) -> SetPoints:
         """Follow the clock, up to the target."""
-        hour = scene.hour.unsqueeze(-1)
-        after, before = hour >= self.from_h, hour < self.to_h
-        wraps = torch.as_tensor(self.from_h) > torch.as_tensor(self.to_h)
-        night = torch.where(wraps, after | before, after & before)
+        night = in_window(scene, self.from_h, self.to_h)
         return _charge(scene, lambda cars, ev: night & (cars.need_h > 0))
 
 

@@ -57,6 +57,10 @@ def _path(
     """One extreme: states before and after, what was kept, and powers, (T, B, N) each."""
     module, dt_h = MODULES[kind], env.scenario.dt_h
     devices, state = getattr(env.fleet.flexible, kind), getattr(env.state.flexible, kind)
+    if kind == "water_heater":
+        # Who hears messages alone can do nothing that who takes any power could not, and its
+        # contact, once closed, is not monotone.
+        devices = devices._replace(messages_only=None)
     if kind == "water_heater" and not fullest:
         # Who was hot earlier in the week need not be hot when the laziest must.
         never = torch.full_like(devices.agreement.hot_c, -100.0)

@@ -17,14 +17,14 @@ from vpp_envs.devices.generator import cost_per_kwh
 from vpp_envs.devices.house import (
     Temperatures,
     Transition,
-    air_rise_k_per_kw,
     equilibrium,
+    rise_k_per_kw,
     transition,
 )
 from vpp_envs.devices.hvac import Range, machine_range
 from vpp_envs.flexible.appliance_parts import ApplianceFleet
 from vpp_envs.flexible.generator_parts import GeneratorFleet
-from vpp_envs.flexible.hvac_parts import HouseState, HvacFleet, HvacMoment
+from vpp_envs.flexible.hvac_parts import Gains, HouseState, HvacFleet, HvacMoment
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.baselines.extremes import extremes_of
 from vpp_rl.baselines.parts import Column, Part, Row, Term
@@ -80,7 +80,7 @@ class _HouseLines(NamedTuple):
     """What a house's rows and bounds are made of; (T, B, N), constants (N,)."""
 
     over: Transition
-    rise: tuple[Tensor, Tensor]  # of air and mass by a kW of heat, (N,) [K/kW]
+    rise: Temperatures  # of air and mass by a kW of heat, (N,) [K/kW]
     rest: Temperatures
     first: HouseState  # at the start of each interval; of the first all alike
     low: HouseState
@@ -101,14 +101,13 @@ def _houses(
     between them the programme may do both.
     """
     seen = extremes_of(env, starts, ticks, kind, _kept_of_houses)
-    (outdoor_c, gain_kw, coldest_cools, free_c), (_, _, warmest_cools, _) = seen.moment
+    (outdoor_c, gains, coldest_cools, free_c), warmest_cools = seen.moment[0], seen.moment[1].cools
     over = transition(fleet.house, env.scenario.dt_h)
-    mass_rise = (1.0 - over.mass_air - over.mass_mass) / fleet.house.ua_kw_per_k
-    air_rise, coldest = air_rise_k_per_kw(fleet.house, over), seen.after[0].house
+    rise, coldest = rise_k_per_kw(fleet.house, over), seen.after[0].house
     lines = _HouseLines(
         over,
-        (air_rise, mass_rise),
-        equilibrium(outdoor_c, 0.5 * gain_kw, 0.5 * gain_kw, fleet.house),
+        rise,
+        equilibrium(outdoor_c, gains.air_kw, gains.mass_kw, fleet.house),
         seen.before[1].house,
         coldest,
         seen.after[1].house,
@@ -116,16 +115,24 @@ def _houses(
         warmest_cools.double(),
         1.0 - coldest_cools.double(),
         # No burner gives more than that of the coldest house.
-        ((coldest.air_c - free_c) / air_rise).clamp(min=0.0) * fleet.params.burner,
+        ((coldest.air_c - free_c) / rise.air_c).clamp(min=0.0) * fleet.params.burner,
         torch.maximum(~coldest_cools * seen.drawn_kw[0], warmest_cools * seen.drawn_kw[1]),
     )
     return seen.alone_kw, partial(_house, lines, fleet)
 
 
-def _kept_of_houses(moment: HvacMoment) -> list[Tensor]:
-    """What the programme needs of a moment."""
+class _Kept(NamedTuple):
+    """What the programme needs of a house's moment, (..., N)."""
+
+    outdoor_c: Tensor
+    gains: Gains
+    cools: Tensor
+    free_c: Tensor
+
+
+def _kept_of_houses(moment: HvacMoment) -> _Kept:
     course = moment.ahead.course
-    return [moment.outdoor_c, moment.gain_kw, course.cools[0], course.free.air_c[0]]
+    return _Kept(moment.outdoor_c, moment.gains, course.cools[0], course.free.air_c[0])
 
 
 def _house(lines: _HouseLines, fleet: HvacFleet, row: int, home: int) -> Part:
@@ -170,8 +177,8 @@ def _house(lines: _HouseLines, fleet: HvacFleet, row: int, home: int) -> Part:
             "burner": Column(0.0, may_heat * at(lines.burner_kw) + _ROOM),
         },
         (
-            balance("air", "mass", float(lines.rise[0][home])),
-            balance("mass", "air", float(lines.rise[1][home])),
+            balance("air", "mass", float(lines.rise.air_c[home])),
+            balance("mass", "air", float(lines.rise.mass_c[home])),
             *_one_mode(at(able.cool_kw), at(able.pump_kw), auxiliary_kw),
         ),
         {"cool": 1.0, "pump": 1.0, "auxiliary": 1.0},

@@ -1,6 +1,7 @@
 """The perfect-foresight bound of homes with more than batteries, or behind tariffs: a plan each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -8,11 +9,13 @@ from torch import Tensor
 
 from vpp_envs.devices.ev import EvParams, floor_kwh
 from vpp_envs.fleet.agreement import EvAgreement
+from vpp_envs.fleet.connection import is_shared, of_group
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.scenario import Scenario, ScenarioSpec
 from vpp_envs.vector_env import FleetVectorEnv
-from vpp_rl.baselines.flexible_lp import kinds_in_windows
-from vpp_rl.baselines.home_lp import Home, Signals, solve_home
+from vpp_rl.baselines.flexible_lp import Kind, kinds_in_windows
+from vpp_rl.baselines.home_lp import Home, Member, Signals, solve_homes
+from vpp_rl.baselines.parts import Part
 from vpp_rl.baselines.plan import PerfectForesight
 from vpp_rl.rollout import Windows, inventory_value_per_kwh, window_env
 
@@ -45,33 +48,63 @@ def plan_homes(
     kinds = kinds_in_windows(env, starts, ticks)
     nobody = torch.full((ticks, rows, homes), torch.nan, dtype=torch.float64)
     flexible_kw = {kind: nobody.clone() for kind in kinds}
+    groups = _groups(fleet)
     for row in range(rows):
         span = slice(int(starts[row]), int(starts[row]) + ticks)
         alone = [kind.alone_kw[:, row] for kind in kinds.values()]
         alone_kw = sum(alone, torch.zeros(ticks, homes, dtype=torch.float64))
         signals = _signals(env, fleet, ev, span, alone_kw)
-        for index in range(homes):
-            initial = float(env.energy_kwh[row, index]), float(car_kwh[row, index])
-            home = _home(fleet, ev, index, *initial)
-            of_home = {kind: one.part(row, index) for kind, one in kinds.items()}
-            parts = {kind: part for kind, part in of_home.items() if part is not None}
-            plan = solve_home(home, signals(index), dt_h, credit, tuple(parts.values()))
-            for kind, power in zip(parts, plan.flexible_kw, strict=True):
-                flexible_kw[kind][:, row, index] = torch.from_numpy(power)
-            for place, power in enumerate((plan.battery_kw, plan.solar_kw, plan.ev_kw)):
-                plans[place, :, row, index] = torch.from_numpy(power)
-            objective[row] += plan.profit - credit * (
-                initial[0] + min(initial[1], home.ev_target_kwh)
-            )
+        devices = partial(_devices, kinds, row)
+        for group, limit_kw in groups:
+            members = [
+                Member(
+                    _home(fleet, ev, index, env.energy_kwh[row], car_kwh[row]),
+                    signals(index),
+                    tuple(devices(index).values()),
+                    bool(ev.agreement.managed[index] <= 0),
+                )
+                for index in group
+            ]
+            solved = solve_homes(members, limit_kw, dt_h, credit)
+            for index, member, plan in zip(group, members, solved, strict=True):
+                for kind, power in zip(devices(index), plan.flexible_kw, strict=True):
+                    flexible_kw[kind][:, row, index] = torch.from_numpy(power)
+                for place, power in enumerate((plan.battery_kw, plan.solar_kw, plan.ev_kw)):
+                    plans[place, :, row, index] = torch.from_numpy(power)
+                objective[row] += plan.profit - credit * _opening_kwh(member.home)
             if progress is not None:
-                progress(row * homes + index + 1, rows * homes)
+                progress(row * homes + max(group) + 1, rows * homes)
     # The programmes are solved to the end: their objective is the bound.
     exact = torch.zeros_like(objective)
     asked_kw = list(flexible_kw.values())
     return PerfectForesight(plans[0], plans[1], objective, exact, plans[2], asked_kw)
 
 
-def _home(fleet: Fleet, ev: EvFleet, index: int, battery_kwh: float, car_kwh: float) -> Home:
+def _groups(fleet: Fleet) -> list[tuple[list[int], float | None]]:
+    """Places of homes that share a connection, with its limit; one home alone has none. [kW]"""
+    shared = fleet.shared
+    if shared is None:
+        return [([index], None) for index in range(len(fleet.home_id))]
+    limit_kw, shares = of_group(shared.limit_kw, shared), is_shared(shared)
+    groups: list[tuple[list[int], float | None]] = []
+    for first in shared.group.unique().tolist():
+        members = (shared.group == first).nonzero().flatten().tolist()
+        groups.append((members, float(limit_kw[first]) if shares[first] else None))
+    return groups
+
+
+def _devices(kinds: Mapping[str, Kind], row: int, index: int) -> dict[str, Part]:
+    """Parts of a home's flexible devices that may be commanded, by kind."""
+    parts = {kind: one.part(row, index) for kind, one in kinds.items()}
+    return {kind: part for kind, part in parts.items() if part is not None}
+
+
+def _opening_kwh(home: Home) -> float:
+    """What is stored at the start and not the plan's merit. [kWh]"""
+    return home.initial_kwh + min(home.ev_initial_kwh, home.ev_target_kwh)
+
+
+def _home(fleet: Fleet, ev: EvFleet, index: int, battery_kwh: Tensor, car_kwh: Tensor) -> Home:
     """Take one home out of a fleet."""
     battery, agreement, car = fleet.battery, fleet.agreement, ev.params
 
@@ -88,14 +121,14 @@ def _home(fleet: Fleet, ev: EvFleet, index: int, battery_kwh: float, car_kwh: fl
         of(battery.wear_per_kwh),
         of(agreement.import_limit_kw),
         of(agreement.export_limit_kw),
-        battery_kwh,
+        of(battery_kwh),
         of(car.capacity_kwh),
         of(car.charge_kw),
         of(car.discharge_kw),
         of(car.charge_eff),
         of(car.discharge_eff),
         of(car.wear_per_kwh),
-        car_kwh,
+        of(car_kwh),
         of(ev.agreement.target_kwh),
     )
 
@@ -122,10 +155,17 @@ def _signals(
     floor = floor_kwh(ev.agreement.target_kwh, after_h, ev.params).clamp(min=0.0)
     due = (left_h > 0) & (ends > 0)
     due[-1] |= left_h[-1] > 0
+    if fleet.shared is not None:
+        # How much a shared connection can promise depends on what the others did: the bound
+        # holds for any promise.
+        due = due & ~is_shared(fleet.shared)
     least = torch.where(due, floor, torch.zeros_like(floor)).numpy()
     # Who comes home above the minimum stays above it.
     above = ev.agreement.target_kwh - _trip_of_stay(left_h, torch.from_numpy(trip))
-    minimum = torch.where(above >= ev.agreement.minimum_kwh, ev.agreement.minimum_kwh, 0.0)
+    certain = above >= ev.agreement.minimum_kwh
+    if fleet.shared is not None:
+        certain = certain & ~is_shared(fleet.shared)
+    minimum = torch.where(certain, ev.agreement.minimum_kwh, 0.0)
     lower = torch.where((left_h > 0) & (ends == 0), minimum, torch.zeros_like(floor)).numpy()
     tenth = 0.1 * ev.params.capacity_kwh.numpy()
     away = np.where(trip > 0, (tenth + trip - ev.agreement.target_kwh.numpy()).clip(min=0.0), 0.0)

@@ -1,4 +1,4 @@
-"""A linear programme of a home, put together of its devices' columns and rows.
+"""A linear programme of homes, put together of their devices' columns and rows.
 
 Everything counts by interval: a column is a number for each of the T intervals, a row an equation
 or an inequality for each. What a device draws it says by the names of its columns, so that the
@@ -46,18 +46,41 @@ class Part(NamedTuple):
     must_kw: Floats | float = 0.0  # most that it may have to draw, whatever the connection [kW]
 
 
-def programme_of(parts: Sequence[Part], load_kw: Floats) -> Programme:
+def meter_of(parts: Sequence[Part], load_kw: Floats) -> Row:
     """Join the parts of a home at its meter: what they draw and the load add up to nothing.
 
     Args:
-        parts: Devices and the connection, whose names of columns all differ.
+        parts: Devices and the connection.
         load_kw: What the home draws anyhow, (T,). [kW]
     """
-    ticks = len(load_kw)
+    terms = tuple(Term(name, sign) for part in parts for name, sign in part.draws.items())
+    return Row(terms, -load_kw, -load_kw)
+
+
+def renamed(part: Part, before: str) -> Part:
+    """The same part with something before the names of its columns, beside others of its kind."""
+    return Part(
+        {before + name: column for name, column in part.columns.items()},
+        tuple(
+            row._replace(terms=tuple(term._replace(name=before + term.name) for term in row.terms))
+            for row in part.rows
+        ),
+        {before + name: sign for name, sign in part.draws.items()},
+        part.must_kw,
+    )
+
+
+def programme_of(parts: Sequence[Part], joints: Sequence[Row], ticks: int) -> Programme:
+    """Put parts together.
+
+    Args:
+        parts: Devices and connections, whose names of columns all differ.
+        joints: What ties them together, such as `meter_of`.
+        ticks: Intervals T.
+    """
     columns = {name: column for part in parts for name, column in part.columns.items()}
     at = {name: place * ticks + np.arange(ticks) for place, name in enumerate(columns)}
-    meter = tuple(Term(name, sign) for part in parts for name, sign in part.draws.items())
-    rows = [Row(meter, -load_kw, -load_kw), *(row for part in parts for row in part.rows)]
+    rows = [*joints, *(row for part in parts for row in part.rows)]
 
     def spread(numbers: Sequence[Floats | float]) -> Floats:
         return np.concatenate([np.broadcast_to(number, ticks) for number in numbers])

@@ -12,6 +12,20 @@ from vpp_rl.policy import Scene, solar_unless_negative
 Tunable = float | Tensor  # one number, or a column (B, 1): rows of a batch may play different ones
 
 
+def in_window(scene: Scene, from_h: Tunable, to_h: Tunable) -> Tensor:
+    """Whether the interval starts in a window of the day, which may pass midnight, (B, 1) bool.
+
+    Args:
+        scene: What is known.
+        from_h: Its first hour, local time. [h]
+        to_h: The hour that it ends at; before the first: on the next day. [h]
+    """
+    hour = scene.hour.unsqueeze(-1)
+    after, before = hour >= from_h, hour < to_h
+    wraps = torch.as_tensor(from_h) > torch.as_tensor(to_h)
+    return torch.where(wraps, after | before, after & before)
+
+
 @dataclass(frozen=True)
 class Idle:
     """Leave every device alone: batteries rest, solar produces all it can."""
@@ -63,9 +77,8 @@ class TimeOfUse:
 
     def act(self, scene: Scene) -> SetPoints:
         """Follow the clock."""
-        hour = scene.hour.unsqueeze(-1)
-        charge = (hour >= self.charge_from_h) & (hour < self.charge_to_h)
-        discharge = (hour >= self.discharge_from_h) & (hour < self.discharge_to_h)
+        charge = in_window(scene, self.charge_from_h, self.charge_to_h)
+        discharge = in_window(scene, self.discharge_from_h, self.discharge_to_h)
         return _edges(scene, charge, discharge)
 
 

@@ -4,11 +4,12 @@ Above 40.6 C a step is linear in temperature and heat. Below, fixtures draw less
 hot tank, so that a step is convex: it lies above the line of the hot tank and, between the
 extremes, below their chord. Without a tank below 40.6 C in reach both are the same and nothing is
 relaxed. A heat pump moves heat by a factor that depends on the water: the programme has the
-envelope of factor times power. The weekly heat against Legionella is asked of nobody.
+envelope of factor times power. The weekly heat against Legionella is asked of nobody. A heater that
+hears CTA-2045 messages alone is taken for one that takes any power, which can do all that it can.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,10 +23,12 @@ from vpp_envs.devices.water_heater import (
     most_kw,
     passage,
 )
+from vpp_envs.fleet.pick import first_of, map_columns
 from vpp_envs.flexible.water_heater import is_due
 from vpp_envs.flexible.water_heater_parts import WaterHeaterFleet
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.baselines.extremes import Extremes, extremes_of
+from vpp_rl.baselines.layered_tank_lp import LayeredTank, layered_tank
 from vpp_rl.baselines.parts import Column, Part, Row, Term
 from vpp_rl.baselines.storage_lp import Floats
 
@@ -77,6 +80,13 @@ def tanks(
     pump = pump_between(coldest_c, warmest_c, draw, fleet.params)
     low_c, high_c = (state.tank.temp_c for state in seen.after)
     must_kw = torch.maximum(seen.drawn_kw[0], _weekly_kw(seen, draw, fleet, dt_h))
+    must_kw = torch.maximum(must_kw, _contact_kw(seen, draw, fleet))
+    if fleet.layered is not None:
+        first = first_of(seen.before[1].tank)
+        box = layered_tank(first, draw, fleet, dt_h)
+        (hot, chord), pump, (low_c, high_c, must_kw) = _with_layers(
+            box, (hot, chord), pump, (low_c, high_c, must_kw), draw, fleet
+        )
 
     def part(row: int, home: int) -> Part:
         def at(column: Tensor) -> Floats:
@@ -117,6 +127,59 @@ def _weekly_kw(seen: Extremes, draw: Draw, fleet: WaterHeaterFleet, dt_h: float)
     pumps = [heater_now(temp_c, draw, fleet.params) for temp_c in (coldest.temp_c, warmest.temp_c)]
     due = torch.stack([is_due(coldest.temp_c, cool_h, pump, fleet) for pump in pumps]).any(0)
     return due * torch.stack([most_kw(pump) for pump in pumps]).amax(0) * (1.0 + _ROOM)
+
+
+def _with_layers(
+    box: LayeredTank,
+    lines: tuple[Line, Line],
+    pump: PumpBox,
+    bounds: tuple[Tensor, Tensor, Tensor],
+    draw: Draw,
+    fleet: WaterHeaterFleet,
+) -> tuple[tuple[Line, Line], PumpBox, tuple[Tensor, Tensor, Tensor]]:
+    """Put what two layers can do in the place of what one node can, where a tank has two.
+
+    Args:
+        box: Of tanks of two layers.
+        lines: Between which a step lies.
+        pump: What heat pumps can do.
+        bounds: Least and most of the mean at a step's end, and what must be drawn [kW].
+        draw: Water drawn and the air around.
+        fleet: Constants, (N,).
+    """
+    assert fleet.layered is not None
+    two, one = fleet.layered > 0, torch.ones_like(box.most_k)
+    at_most = Line(one, box.least_k_per_kw, -box.most_k)
+    at_least = Line(one, box.most_k_per_kw, -box.least_k)
+    any_water = pump_between(box.water_c, box.warmest_c, draw, fleet.params)
+    # The mean does not tell what water the pump finds.
+    flat = any_water._replace(
+        cop_per_k=torch.zeros_like(any_water.cop_per_k), cop_off=any_water.high_cop
+    )
+    forced_kw = any_water.most_kw + fleet.params.element_kw
+
+    def chosen(layered: Any, single: Any) -> Any:  # noqa: ANN401 - a tree of columns
+        return map_columns(layered, lambda ours, theirs: torch.where(two, ours, theirs), single)
+
+    low_c, high_c, must_kw = bounds
+    return (
+        (chosen(at_most, lines[0]), chosen(at_least, lines[1])),
+        chosen(flat, pump),
+        (
+            chosen(box.after_coldest_c, low_c),
+            chosen(box.warmest_c, high_c),
+            chosen(forced_kw, must_kw),
+        ),
+    )
+
+
+def _contact_kw(seen: Extremes, draw: Draw, fleet: WaterHeaterFleet) -> Tensor:
+    """Most that a closed contact may make a heater draw that hears messages alone. [kW]"""
+    if fleet.messages_only is None:
+        return torch.zeros_like(seen.drawn_kw[0])
+    pumps = [heater_now(state.tank.temp_c, draw, fleet.params) for state in seen.before]
+    most = torch.stack([most_kw(pump) for pump in pumps]).amax(0) * (1.0 + _ROOM)
+    return most * (fleet.messages_only > 0)
 
 
 def lines_around(

@@ -59,8 +59,6 @@ def run(argv: Sequence[str]) -> int:
 
 def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a DictConfig stops here
     """Score runs, print the scoreboard, write report and results; returns the report's path."""
-    from dataclasses import replace
-
     from vpp_envs.scenario import build_scenario
     from vpp_rl.cli.console import console, progress_bar
     from vpp_rl.configuration import build
@@ -74,16 +72,7 @@ def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a Dic
     use_threads(settings.threads)
     out = console()
     runs = read_runs(folders)
-    spec = runs.spec
-    if settings.unseen_homes is not None:
-        spec = replace(spec, unseen_homes=settings.unseen_homes)
-    if settings.region is not None:
-        spec = replace(spec, market=replace(spec.market, region=settings.region))
-    if settings.loads is not None:
-        spec = replace(spec, loads=settings.loads)
-    if settings.export_limit_kw is not None:
-        limited = replace(spec.fleet, export_limit_kw=settings.export_limit_kw)
-        spec = replace(spec, fleet=limited)
+    spec = played_spec(runs.spec, settings)
     windows = Windows(settings.split, settings.window_days, settings.windows)
     with out.status("building days and homes"):
         scenario = build_scenario(spec, windows.split)
@@ -101,6 +90,22 @@ def evaluate(folders: Sequence[Path], cfg: Any) -> Path:  # noqa: ANN401 - a Dic
     # What was played for hours is kept before anything is made of it.
     write_text(folder / "windows.csv", result.frame.to_csv(index=False))
     return show(result, scenario, runs, folder)
+
+
+def played_spec(spec: Any, settings: EvaluateSettings) -> Any:  # noqa: ANN401 - of vpp_envs
+    """The scenario of runs, with the homes and the market that are asked for."""
+    from dataclasses import replace
+
+    if settings.unseen_homes is not None:
+        spec = replace(spec, unseen_homes=settings.unseen_homes)
+    if settings.region is not None:
+        spec = replace(spec, market=replace(spec.market, region=settings.region))
+    if settings.loads is not None:
+        spec = replace(spec, loads=settings.loads)
+    if settings.export_limit_kw is not None:
+        limited = replace(spec.fleet, export_limit_kw=settings.export_limit_kw)
+        spec = replace(spec, fleet=limited)
+    return spec
 
 
 def show(result: Any, scenario: Any, runs: Any, folder: Path) -> Path:  # noqa: ANN401

@@ -15,6 +15,9 @@ ABOUT = """usage: vpp fleet template [--out FILE] [--homes N]
        vpp fleet describe FILE | OVERRIDES
        vpp fleet sample --out FILE [OVERRIDES]
        vpp fleet event FILE | OVERRIDES [--mw MW] [--hours H] [--fill F]
+       vpp fleet commit [OVERRIDES] [--events N] [--history N] [--chance P] [--lead H]
+                        [--prepare H] [--seed N]
+       vpp fleet shapes --data FOLDER --out FOLDER [--homes N] [--weeks N]
 
 Write, check and describe fleets of homes as tables, CSV or Parquet.
 
@@ -23,25 +26,34 @@ Write, check and describe fleets of homes as tables, CSV or Parquet.
   describe  what there is in a table, or in the fleet of a configuration
   sample    write the fleet of a configuration as a table
   event     how much its batteries give in a peak event, reserves kept (250 MW for 2 hours, full)
+  commit    what may be promised for an event an hour ahead, and how often it is kept: 400 events
+            teach, 600 later ones test, with owners who opt out and override, links that fail and
+            feeders that go dark (scenario.people, scenario.links, scenario.outages)
+  shapes    load shapes of simulated homes beside those of public data (64 homes, 26 weeks)
 
   vpp fleet template --out homes.csv
   vpp fleet validate homes.csv
   vpp fleet describe fleet=mixed fleet.homes=1000
-  vpp fleet sample --out homes.parquet fleet=ev fleet.homes=100
+  vpp fleet sample --out homes.parquet fleet=suburb fleet.homes=100
   vpp fleet event fleet=mixed fleet.homes=50000 fleet.battery_share=0.6 --mw 175 --hours 2
+  vpp fleet commit fleet=california fleet.homes=200 scenario.links.kinds=128
   vpp train fleet.table=homes.csv
 
 A table has one row a device. home_id, a number or text, says which rows are one home; kind is site,
-battery, solar or ev. Each home has one site row with what was agreed on for its connection, and at
-most one row of each other kind: two batteries are joined by adding their capacities and powers.
-A cell that means nothing for its kind stays blank. Powers and energies are positive, at the AC
-side where nothing else is said. [What a blank cell means stands in brackets.]"""
+battery, solar, ev, water_heater, hvac, dishwasher, washer, dryer, pool_pump or generator. Each home
+has one site row with what was agreed on for its connection, and at most one row of each other kind:
+two batteries are joined by adding their capacities and powers. A cell that means nothing for its
+kind stays blank. Powers and energies are positive, at the AC side where nothing else is said.
+[What a blank cell means stands in brackets], and then what it may be: beyond that it is refused,
+beyond what is usual a warning says so."""
 
 _SHOWN = 40  # problems of a kind
 
 
 def run(argv: Sequence[str]) -> int:
     """Run ``vpp fleet``."""
+    from vpp_rl.cli.fleet_commit import commit
+    from vpp_rl.cli.fleet_shapes import shapes
     from vpp_rl.cli.words import run_verb
 
     if not argv or any(flag in argv for flag in ("-h", "--help")):
@@ -55,6 +67,8 @@ def run(argv: Sequence[str]) -> int:
         "describe": _describe,
         "sample": _sample,
         "event": _event,
+        "commit": commit,
+        "shapes": shapes,
     }
     return run_verb("fleet", verbs, argv)
 

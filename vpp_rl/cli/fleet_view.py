@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 from rich.table import Table
 from torch import Tensor
 
 from vpp_envs.devices.appliance import duration_s
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, cohort_names
+from vpp_envs.fleet.connection import SharedConnection, is_shared, of_group
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.flexible.appliance_parts import APPLIANCES, ApplianceFleet
 from vpp_envs.flexible.generator_parts import GeneratorFleet
@@ -56,9 +58,23 @@ def fleet_view(fleet: Fleet, name: str) -> Iterator[Table | str]:
     if fleet.ev is not None and (fleet.ev.params.charge_kw > 0).any():
         yield from _cars(fleet.ev)
     yield from _flexible(fleet)
+    if fleet.shared is not None:
+        yield from _connections(fleet.shared)
     yield histogram("Mean base load, kW", fleet.load_mean_kw)
     yield histogram("Import limit, kW", fleet.agreement.import_limit_kw)
     yield histogram("Export limit, kW", fleet.agreement.export_limit_kw)
+
+
+def _connections(shared: SharedConnection) -> Iterator[str]:
+    """Connections that several share, each once."""
+    kw = of_group(shared.limit_kw, shared)
+    shares = is_shared(shared) & (shared.group == torch.arange(len(kw)))
+    if shares.any():
+        members = of_group(torch.ones_like(kw), shared)
+        chargers = (of_group(shared.chargers, shared) + 1e-6).floor()
+        yield histogram("Shared connection, kW", kw[shares])
+        yield histogram("Shared connection, homes or vehicles", members[shares])
+        yield histogram("Shared connection, chargers at most", chargers[shares])
 
 
 def _flexible(fleet: Fleet) -> Iterator[str]:

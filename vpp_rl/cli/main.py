@@ -23,6 +23,7 @@ COMMANDS = {
     "device": ("vpp_rl.cli.device", "what each kind of device is, can do and was promised"),
     "tariff": ("vpp_rl.cli.tariff", "check a retail tariff and bill meter readings with it"),
     "bench": ("vpp_rl.cli.bench", "measure the speed of simulator and learners here"),
+    "frontier": ("vpp_rl.cli.frontier", "what comfort costs, by learned policies and tuned rules"),
     "study": ("vpp_rl.cli.study", "repeat the study behind the published results"),
     "doctor": ("vpp_rl.cli.doctor", "say what is installed and whether it works"),
 }
@@ -99,7 +100,8 @@ def _run(name: str, arguments: list[str]) -> int:
         if not sentence:
             error.add_note(_REPORT.format(name=name, version=__version__))
             raise
-        _say(f"vpp {name}: {sentence}")
+        named = sentence.startswith(f"vpp {name} ")
+        _say(sentence if named else f"vpp {name}: {sentence}")
         return _WRONG_USE
     return code
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from vpp_envs.errors import InputError
 from vpp_envs.scenario import Scenario, ScenarioSpec, build_scenario
 from vpp_envs.transition import Totals
 from vpp_rl.agents.trained import TrainedPolicy
@@ -58,7 +59,15 @@ def contest(
         entrants: Trained policies.
         listen: Hears about progress.
         retune: Tune rules and MPC on training days; else their defaults play.
+
+    Raises:
+        InputError: The grid may be away, of which the bound knows nothing.
     """
+    if spec.outages.feeders:
+        raise InputError(
+            f"scenario.outages.feeders={spec.outages.feeders} takes the grid away, and the bound "
+            "of perfect foresight knows nothing of that: evaluate with scenario.outages.feeders=0."
+        )
     scenario = build_scenario(spec, windows.split)
     lines: list[str] = []
     field = field_of(spec, windows, scenario, lines.append, listen, retune)
@@ -72,8 +81,10 @@ def contest(
         spec, windows, lambda n, all_: listen("perfect foresight: planning", n / all_)
     )
     replayed = _played(plan, spec, windows, listen)[0]
-    bound = replayed.profit.to_numpy() if exact else plan.objective.numpy()
-    # Where the programme relaxes the homes, its objective is the bound, and no play of it.
+    played = exact and scenario.around.absent
+    bound = replayed.profit.to_numpy() if played else plan.objective.numpy()
+    # Where the programme relaxes the homes, or some cannot be commanded at times, its objective is
+    # the bound, and no play of it.
     frames.append(replayed.assign(profit=bound))
     error = float(np.abs(replayed.profit.to_numpy() - plan.objective.numpy()).max())
     middle = int(np.argsort(bound)[len(bound) // 2])
@@ -151,7 +162,7 @@ def _devices_kw(
     drawn = {
         "hot water": (devices.water_heater is not None, totals.water_kwh),
         "heating and cooling": (devices.hvac is not None, totals.hvac_kwh),
-        "machines": (any(one is not None for one in machines), totals.machines_kwh),
+        "machines": (any(one is not None for one in machines), totals.appliance_kwh),
         "engines": (devices.generator is not None, -totals.generator_kwh),
     }
     return {name: (kwh[part] * per_h).numpy() for name, (has, kwh) in drawn.items() if has}

@@ -12,7 +12,7 @@ _SHOWN = (
     ("discomfort_k_h", "K h beyond 1 K from set-points"),
     ("hvac_short_k_h", "K h outside the band, machine at its limit"),
     ("water_cold_kwh", "kWh missing to hot water"),
-    ("late_jobs", "late jobs"),
+    ("appliance_late_jobs", "late jobs"),
     ("generator_co2_kg", "kg CO2 of engines"),
 )
 

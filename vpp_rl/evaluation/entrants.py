@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,38 @@ def read_runs(folders: Sequence[Path]) -> Runs:
         runs[0].config,
         pd.concat(curves) if curves else None,
     )
+
+
+def read_priced_runs(folders: Sequence[Path]) -> tuple[list[tuple[float, Entrant]], ScenarioSpec]:
+    """Read finished runs that differ in the price of discomfort alone, and in their seed.
+
+    Args:
+        folders: One or more.
+
+    Returns:
+        Price and entrant of each, and their scenario without a price.
+
+    Raises:
+        InputError: A run is unfinished or damaged, or they are of different scenarios or learners.
+    """
+    if not folders:
+        raise InputError("vpp frontier needs the folders of runs: vpp frontier RUN RUN ...")
+    runs = [_read_run(folder) for folder in folders]
+    unpriced = [
+        replace(run, spec=replace(run.spec, comfort_per_k_h=0.0), entrant=_named(run))
+        for run in runs
+    ]
+    for first, second in combinations(unpriced, 2):
+        _refuse_strangers(first, second)
+    priced = zip(runs, unpriced, strict=True)
+    return [(run.spec.comfort_per_k_h, one.entrant) for run, one in priced], unpriced[0].spec
+
+
+def _named(run: _Run) -> Entrant:
+    """An entrant whose name says its price, so that seeds of two prices are no twins."""
+    policy = run.entrant.policy
+    name = f"{policy.name}, {run.spec.comfort_per_k_h:g} a K h"
+    return replace(run.entrant, policy=replace(policy, name=name))
 
 
 def run_config(folder: Path) -> dict[str, Any]:

@@ -12,13 +12,12 @@ from vpp_rl.baselines.rules import CurtailOnly, Idle, Quantile, SelfConsumption,
 from vpp_rl.baselines.value_curve import NonAnticipativeOptimum, StochasticValueCurve
 from vpp_rl.evaluation.tuning import (
     Listen,
-    best_of,
+    Tuner,
     clock_grid,
-    fewer_homes,
+    hours_of,
     off_peak_grid,
     time_of_use_grid,
     tuned,
-    tuning_windows,
 )
 from vpp_rl.policy import Policy
 from vpp_rl.rollout import Windows, window_starts
@@ -44,67 +43,61 @@ def field_of(
     """
     starts, days = window_starts(scenario, windows)
     alike = replace(windows, most=len(starts), window_days=days)
+    tuner = Tuner(spec, alike, say, listen, retune)
     if is_exact(scenario):
-        return _wholesale(spec, alike, scenario, say, listen, retune)
+        return _wholesale(tuner, scenario)
     field: list[Policy] = [Idle(), StochasticValueCurve()]
     if scenario.fleet.flexible is not None:
-        field += _by_the_clock(spec, alike, scenario, say, listen, retune)
+        field += _by_the_clock(tuner, scenario)
     if scenario.export_per_kwh is not None:
         field.append(SelfConsumption())
     if scenario.cars is not None:
         if scenario.export_per_kwh is not None:
             field.append(Together(SelfConsumption(), CheapestSlots()))
-        timer = OffPeak()
-        if retune:
-            few = fewer_homes(spec)
-            timer = best_of(OffPeak, off_peak_grid(), few, tuning_windows(alike), listen)
-            say(f"off-peak timer: charge {timer.from_h:g}-{timer.to_h:g} h")
+        timer = tuner.best(OffPeak, off_peak_grid(), _hours_of_timer)
         field += [Latest(), timer, CheapestSlots()]
     return field
 
 
-def _by_the_clock(
-    spec: ScenarioSpec,
-    windows: Windows,
-    scenario: Scenario,
-    say: Callable[[str], None],
-    listen: Listen,
-    retune: bool,
-) -> list[Policy]:
+def _hours_of_timer(timer: OffPeak) -> str:
+    return f"off-peak timer: charge {timer.from_h:g}-{timer.to_h:g} h"
+
+
+def _hours_of_clock(clock: ByTheClock) -> str:
+    return (
+        f"devices by the clock: store {clock.store_from_h:g}-{clock.store_to_h:g} h, "
+        f"rest {clock.rest_from_h:g}-{clock.rest_to_h:g} h"
+    )
+
+
+def _by_the_clock(tuner: Tuner, scenario: Scenario) -> list[Policy]:
     """For flexible devices: a clock for them alone, and beside rules for the rest of the home."""
-    clock = ByTheClock()
-    if retune:
-        few, some = fewer_homes(spec), tuning_windows(windows)
-        clock = best_of(ByTheClock, clock_grid(), few, some, listen)
-        say(
-            f"devices by the clock: store {clock.store_from_h:g}-{clock.store_to_h:g} h, "
-            f"rest {clock.rest_from_h:g}-{clock.rest_to_h:g} h"
-        )
+    clock = tuner.best(ByTheClock, clock_grid(), _hours_of_clock)
     field: list[Policy] = [clock]
-    cars = None if scenario.cars is None else CheapestSlots()
     if (scenario.fleet.cohort >= 0).any():
-        battery: Policy = SelfConsumption()
-        if scenario.export_per_kwh is None:
-            hours = TimeOfUse()
-            if retune:
-                hours = best_of(TimeOfUse, time_of_use_grid(), few, some, listen)
-            battery = hours
-        field.append(Together(battery, cars, clock))
+        field.append(storage_rules(tuner, scenario, clock))
     return field
 
 
-def _wholesale(
-    spec: ScenarioSpec,
-    windows: Windows,
-    scenario: Scenario,
-    say: Callable[[str], None],
-    listen: Listen,
-    retune: bool,
-) -> list[Policy]:
+def storage_rules(tuner: Tuner, scenario: Scenario, clock: ByTheClock) -> Together:
+    """Rules for all of a home: its battery by the hour, its car in the cheapest, and a clock.
+
+    Args:
+        tuner: Chooses the battery's hours.
+        scenario: Of the split that decides.
+        clock: For the flexible devices.
+    """
+    cars = None if scenario.cars is None else CheapestSlots()
+    if scenario.export_per_kwh is not None:
+        return Together(SelfConsumption(), cars, clock)
+    return Together(tuner.best(TimeOfUse, time_of_use_grid(), hours_of), cars, clock)
+
+
+def _wholesale(tuner: Tuner, scenario: Scenario) -> list[Policy]:
     """For batteries on a wholesale market."""
     rules: tuple[TimeOfUse, Quantile, Mpc] = (TimeOfUse(), Quantile(), Mpc())
-    if retune:
-        rules = tuned(spec, windows, say, listen)
+    if tuner.retune:
+        rules = tuned(tuner.spec, tuner.windows, tuner.say, tuner.listen)
     field: list[Policy] = [Idle(), CurtailOnly(), SelfConsumption(), *rules, StochasticValueCurve()]
     if scenario.market.model is not None:
         exact = NonAnticipativeOptimum.is_exact(scenario)

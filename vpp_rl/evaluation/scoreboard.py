@@ -11,12 +11,13 @@ from vpp_rl.evaluation.statistics import (
     RESAMPLES,
     Draws,
     FloatArray,
-    Interval,
     block_draws,
     bootstrap_interval,
     interquartile_mean,
     probability_of_improvement,
     ratio_interval,
+    spread_columns,
+    spread_names,
     stratified_draws,
     tail_mean,
 )
@@ -38,21 +39,16 @@ RIVALS = ("mpc", "self-consumption, cheapest slots", "cheapest slots", "self-con
 SPIKE_SHARE = 0.05  # a twentieth of the windows holds a quarter of the value of a spiky market
 
 
-def _three(name: str) -> tuple[str, str, str]:
-    """The columns of an estimate and the ends of its interval."""
-    return name, f"{name}_low", f"{name}_high"
-
-
 SUMMARY_COLUMNS = (
     *("policy", "kind", "seeds", "windows", "home_years", "reference", "against"),
-    *_three("profit_per_home_year"),
-    *_three("profit_iqm_per_home_year"),
-    *_three("gain_per_home_year"),
-    *_three("share_optimum"),
+    *spread_names("profit_per_home_year"),
+    *spread_names("profit_iqm_per_home_year"),
+    *spread_names("gain_per_home_year"),
+    *spread_names("share_optimum"),
     "share_optimum_iqm",
-    *_three("share_bound"),
+    *spread_names("share_bound"),
     "share_bound_iqm",
-    *_three("difference_per_home_year"),
+    *spread_names("difference_per_home_year"),
     *("improvement_probability", "share_bound_spikes", "share_bound_rest"),
     *("cvar10_per_home_day", "cycles_per_year", "broken_agreements", "site_limit_kwh"),
     *("train_s", "train_steps"),
@@ -160,7 +156,9 @@ def _earnings(
     middle = bootstrap_interval(
         profit / paired.home_years, interquartile_mean, paired.quarters, rng, resamples
     )
-    return _spread("profit_per_home_year", mean) | _spread("profit_iqm_per_home_year", middle)
+    return spread_columns("profit_per_home_year", mean) | spread_columns(
+        "profit_iqm_per_home_year", middle
+    )
 
 
 def _comparisons(
@@ -177,10 +175,10 @@ def _comparisons(
     gain = profit - yardsticks.reference
     difference = ratio_interval(profit - other.mean(axis=0), paired.home_years, draws)
     return (
-        _spread("gain_per_home_year", ratio_interval(gain, paired.home_years, draws))
+        spread_columns("gain_per_home_year", ratio_interval(gain, paired.home_years, draws))
         | _share("share_optimum", gain, yardsticks.optimum, yardsticks.reference, draws)
         | _share("share_bound", gain, yardsticks.bound, yardsticks.reference, draws)
-        | _spread("difference_per_home_year", difference)
+        | spread_columns("difference_per_home_year", difference)
         | {"improvement_probability": probability_of_improvement(profit, other)}
         | _spikes_and_rest(gain, yardsticks, paired.home_years)
     )
@@ -195,7 +193,7 @@ def _share(
     stake = yardstick - reference
     interval = ratio_interval(gain, stake, draws)
     by_seed = gain.sum(axis=1) / stake.sum() if stake.sum() > 0.0 else np.array([np.nan])
-    return _spread(name, interval) | {f"{name}_iqm": interquartile_mean(by_seed)}
+    return spread_columns(name, interval) | {f"{name}_iqm": interquartile_mean(by_seed)}
 
 
 def _spikes_and_rest(
@@ -234,8 +232,3 @@ def _operation(rows: pd.DataFrame, profit: FloatArray) -> dict[str, float]:
 def _ratio(top: float, bottom: float) -> float:
     """A quotient, NaN over nothing."""
     return float(top / bottom) if bottom > 0.0 else float("nan")
-
-
-def _spread(name: str, interval: Interval) -> dict[str, float]:
-    """An estimate and its interval as columns."""
-    return dict(zip(_three(name), interval, strict=True))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from vpp_envs.fleet.pick import map_columns
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.flexible.kinds import present
 from vpp_envs.kernels import serve
 from vpp_envs.scenario import ScenarioSpec, scenario_spec

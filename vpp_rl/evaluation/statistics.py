@@ -13,6 +13,7 @@ statistical precipice" (interquartile mean, stratified bootstrap, probability of
 """
 
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -175,6 +176,16 @@ def bootstrap_interval(
     return _percentiles(statistic(table), samples, table.shape[1], level)
 
 
+def spread_names(name: str) -> tuple[str, str, str]:
+    """Names of the columns of an estimate and its interval."""
+    return name, f"{name}_low", f"{name}_high"
+
+
+def spread_columns(name: str, interval: Interval) -> dict[str, float]:
+    """An estimate and its interval as columns."""
+    return dict(zip(spread_names(name), interval, strict=True))
+
+
 def paired_block_interval(
     differences: npt.ArrayLike,
     rng: np.random.Generator,
@@ -195,6 +206,24 @@ def paired_block_interval(
     table = np.atleast_2d(np.asarray(differences, dtype=np.float64))
     draws = block_draws(table.shape[0], table.shape[1], block, rng, resamples)
     return ratio_interval(table, np.ones(table.shape[1]), draws, level)
+
+
+def wilson_interval(hits: int, trials: int, level: float = LEVEL) -> Interval:
+    """A share, and the score interval of a binomial probability.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22, 1927.
+
+    Args:
+        hits: Trials that went well.
+        trials: All, at least 1.
+        level: Probability that the interval shall have.
+    """
+    z = NormalDist().inv_cdf(0.5 + 0.5 * level)
+    share, weight = hits / trials, z * z / trials
+    middle = (share + 0.5 * weight) / (1.0 + weight)
+    half = z * ((share * (1.0 - share) + 0.25 * weight) / trials) ** 0.5 / (1.0 + weight)
+    return Interval(share, middle - half, middle + half)
 
 
 def probability_of_improvement(policy: npt.ArrayLike, other: npt.ArrayLike) -> float:

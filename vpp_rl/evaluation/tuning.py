@@ -1,10 +1,11 @@
 """Tune the rules and the MPC on training days, by grid."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeVar
 
+import pandas as pd
 import torch
 
 from vpp_envs.fleet.fleet import rated_kw
@@ -13,7 +14,7 @@ from vpp_envs.scenario import ScenarioSpec, build_scenario, split_homes
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import Quantile, TimeOfUse
 from vpp_rl.policy import Policy
-from vpp_rl.rollout import Windows, play, window_starts
+from vpp_rl.rollout import Windows, play, window_starts, worth
 
 P = TypeVar("P", bound=Policy)
 Listen = Callable[[str, float], None]  # what is being played, and the share that is done
@@ -26,16 +27,16 @@ TUNING_HOMES = 8  # what a rule should do hardly depends on how many homes follo
 
 def time_of_use_grid() -> Settings:
     """Windows of the day that are tried."""
+    names = "charge_from_h", "charge_to_h", "discharge_from_h", "discharge_to_h"
+    evenings = (16.0, 17.0, 18.0, 19.0), (3.0, 4.0, 6.0)
+    return _two_windows(names, (8.0, 9.0, 10.0, 11.0), (4.0, 6.0), *evenings)
+
+
+def _two_windows(names: Sequence[str], *choices: Sequence[float]) -> Settings:
+    """All pairs of two windows of the day, each of a start and a length; four names a pair."""
     return [
-        {
-            "charge_from_h": start,
-            "charge_to_h": start + length,
-            "discharge_from_h": evening,
-            "discharge_to_h": evening + stay,
-        }
-        for start, length, evening, stay in product(
-            (8.0, 9.0, 10.0, 11.0), (4.0, 6.0), (16.0, 17.0, 18.0, 19.0), (3.0, 4.0, 6.0)
-        )
+        dict(zip(names, (one, one + long, two, two + wide), strict=True))
+        for one, long, two, wide in product(*choices)
     ]
 
 
@@ -53,16 +54,19 @@ def off_peak_grid() -> Settings:
 
 def clock_grid() -> Settings:
     """Windows of the day in which devices are tried to store, and to rest."""
+    names = "store_from_h", "store_to_h", "rest_from_h", "rest_to_h"
+    evenings = (16.0, 17.0, 18.0), (2.0, 4.0, 6.0)
+    return _two_windows(names, (1.0, 9.0, 11.0, 13.0), (2.0, 4.0), *evenings)
+
+
+def thermostat_grid() -> Settings:
+    """Hours and depths of pre-cooling (or pre-heating) and of setback that are tried."""
+    names = "store_from_h", "store_to_h", "rest_from_h", "rest_to_h"
+    hours = _two_windows(names, (9.0, 11.0, 13.0), (2.0, 4.0), (16.0, 17.0, 18.0), (2.0, 4.0))
+    depths = product((0.0, 0.5, 1.0), (0.0, 0.25, 0.5, 1.0))
     return [
-        {
-            "store_from_h": start,
-            "store_to_h": start + length,
-            "rest_from_h": evening,
-            "rest_to_h": evening + stay,
-        }
-        for start, length, evening, stay in product(
-            (1.0, 9.0, 11.0, 13.0), (2.0, 4.0), (16.0, 17.0, 18.0), (2.0, 4.0, 6.0)
-        )
+        {**clock, "store_depth": store, "rest_depth": rest}
+        for (store, rest), clock in product(depths, hours)
     ]
 
 
@@ -88,10 +92,7 @@ def tuned(
     few = tuning_windows(windows)
     fewer = replace(few, most=min(max((windows.most or TUNING_WINDOWS) // 4, 1), MPC_WINDOWS))
     rule = best_of(TimeOfUse, time_of_use_grid(), spec, few, listen)
-    say(
-        f"time of use: charge {rule.charge_from_h:g}-{rule.charge_to_h:g} h, "
-        f"discharge {rule.discharge_from_h:g}-{rule.discharge_to_h:g} h"
-    )
+    say(hours_of(rule))
     quantile = best_of(Quantile, quantile_grid(), spec, few, listen)
     say(
         f"quantile rule: charge below {quantile.charge_below:.0%}, "
@@ -100,6 +101,14 @@ def tuned(
     mpc = best_of(Mpc, mpc_grid(), spec, fewer, listen)
     say(f"mpc: weight of the mean {mpc.mean_weight:g}, wear hurdle x {mpc.wear_factor:g}")
     return rule, quantile, mpc
+
+
+def hours_of(rule: TimeOfUse) -> str:
+    """What was chosen, for people."""
+    return (
+        f"time of use: charge {rule.charge_from_h:g}-{rule.charge_to_h:g} h, "
+        f"discharge {rule.discharge_from_h:g}-{rule.discharge_to_h:g} h"
+    )
 
 
 def tuning_windows(windows: Windows) -> Windows:
@@ -123,6 +132,66 @@ def best_of(
         windows: Where they are compared.
         listen: Hears about progress.
     """
+    frame = played_grid(kind, grid, spec, windows, listen)
+    return kind(**best_in(frame, grid, spec))
+
+
+@dataclass(frozen=True)
+class Tuner:
+    """Chooses the numbers of rules on training days, or leaves their defaults."""
+
+    spec: ScenarioSpec
+    windows: Windows  # those that decide: training windows of their length are tuned on
+    say: Callable[[str], None]  # called with a line for people whenever something is tuned
+    listen: Listen
+    retune: bool = True  # else the defaults play
+
+    def best(self, kind: Callable[..., P], grid: Settings, words: Callable[[P], str]) -> P:
+        """Build a rule with the settings that are worth most.
+
+        Args:
+            kind: Builds it from numbers, from columns of them, (B, 1), or with its defaults.
+            grid: The settings.
+            words: What was chosen, for people.
+        """
+        if not self.retune:
+            return kind()
+        few, some = fewer_homes(self.spec), tuning_windows(self.windows)
+        found = best_of(kind, grid, few, some, self.listen)
+        self.say(words(found))
+        return found
+
+
+def best_in(frame: pd.DataFrame, grid: Settings, spec: ScenarioSpec) -> dict[str, float]:
+    """The settings that are worth most.
+
+    Args:
+        frame: From `played_grid`.
+        grid: The settings.
+        spec: The scenario.
+    """
+    return grid[int(worth(frame, spec).to_numpy().reshape(len(grid), -1).sum(-1).argmax())]
+
+
+def played_grid(
+    kind: Callable[..., Policy],
+    grid: Settings,
+    spec: ScenarioSpec,
+    windows: Windows,
+    listen: Listen = lambda what, share: None,
+) -> pd.DataFrame:
+    """Play all settings of a policy side by side.
+
+    Args:
+        kind: Builds the policy from numbers, or from columns of them, (B, 1).
+        grid: The settings.
+        spec: The scenario.
+        windows: Where they are compared.
+        listen: Hears about progress.
+
+    Returns:
+        A row a window, the windows of one setting after the other.
+    """
     starts, _ = window_starts(build_scenario(spec, windows.split), windows)
     columns = {name: torch.tensor([[each[name]] for each in grid]).double() for name in grid[0]}
     everyone = kind(**{n: c.repeat_interleave(len(starts), 0) for n, c in columns.items()})
@@ -133,8 +202,7 @@ def best_of(
         replace(windows, copies=len(grid)),
         lambda done, ticks: listen(what, done / ticks),
     )
-    earned = frame.profit.to_numpy().reshape(len(grid), len(starts)).sum(-1)
-    return kind(**grid[int(earned.argmax())])
+    return frame
 
 
 def fewer_homes(spec: ScenarioSpec) -> ScenarioSpec:

@@ -13,6 +13,7 @@ import torch
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, Cohort, EvCohort
 from vpp_envs.forecast.protocol import LEAD_H, LEADS, NODE_WEIGHTS
+from vpp_envs.people.events import EVENT_FEATURES
 from vpp_envs.signals.market import forecaster_name
 from vpp_rl.export.card import model_card
 from vpp_rl.export.columns import NODES, SIGNAL_ENTRIES, columns_of
@@ -46,7 +47,8 @@ def controller_of(folder: Path) -> tuple[Controller, PolicyFacts]:
 
     Raises:
         InputError: The run is damaged, its dispatch mode fits one fleet only, or its homes stand
-            behind a tariff or have devices that controllers do not know yet.
+            behind a tariff, are called to events, share connections, or have devices that
+            controllers do not know yet.
     """
     network, facts = load_policy(folder)
     # What names the second price: runs whose configuration is gone tell it too.
@@ -56,11 +58,23 @@ def controller_of(folder: Path) -> tuple[Controller, PolicyFacts]:
             "know the second price that it pays for export yet; expected a run on a wholesale "
             "market: train with scenario.tariff=null to export."
         )
+    if set(EVENT_FEATURES) & set(facts.observation_names):
+        raise InputError(
+            f"{folder}: scenario '{facts.scenario}' has a programme that calls events, and "
+            "exported controllers are not told of them yet; expected a run without: train with "
+            "scenario.people.event_days=0 to export."
+        )
     if any(name.endswith("/alone") for name in facts.observation_names):
         raise InputError(
             f"{folder}: scenario '{facts.scenario}' has water heaters, thermostats, machines or "
             "engines, and exported controllers do not read their telemetry yet; expected a run "
             "with batteries and cars alone: train with fleet=mixed or fleet=ev to export."
+        )
+    if _shares_connections(folder):
+        raise InputError(
+            f"{folder}: scenario '{facts.scenario}' has homes or vehicles that share a connection, "
+            "and exported controllers do not know what it guarantees to each yet; expected a run "
+            "with fleet.depot_share=0 and fleet.transformer_homes=0."
         )
     return (
         Controller(
@@ -102,6 +116,15 @@ def _known(what: str, name: str, table: Mapping[str, T]) -> T:
     if name not in table:
         raise InputError(f"{what} '{name}' is unknown here: known are {', '.join(table)}.")
     return table[name]
+
+
+def _shares_connections(run: Path) -> bool:
+    """Whether homes of a run share connections, as far as its folder says."""
+    try:
+        fleet = json.loads((run / "config.json").read_text())["fleet"]
+        return bool(fleet.get("depot_share", 0.0) > 0 or fleet.get("transformer_homes", 0) > 0)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def forecaster_of(run: Path) -> str | None:

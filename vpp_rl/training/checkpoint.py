@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,18 @@ class PolicyFacts:
     validation_profit_per_home_year: float
     weights_sha256: str = ""
     cars: tuple[str, ...] | None = None  # classes of cars; none: the homes had no car
+    # Its profit less what discomfort counted, by which policies are compared; none: the profit.
+    validation_worth_per_home_year: float | None = None
+
+
+def worth_of(facts: Mapping[str, Any]) -> float:
+    """What policies are compared by: validation profit, less what discomfort counted.
+
+    Args:
+        facts: As written beside the weights.
+    """
+    worth = facts.get("validation_worth_per_home_year")
+    return float(facts["validation_profit_per_home_year"] if worth is None else worth)
 
 
 def save_policy(folder: Path, policy: PolicyNetwork, facts: PolicyFacts) -> None:

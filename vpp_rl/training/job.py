@@ -5,8 +5,8 @@ from dataclasses import fields
 from typing import Any
 
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.sampling import FleetSpec
-from vpp_envs.scenario import ScenarioSpec
+from vpp_envs.fleet.spec import FleetSpec
+from vpp_envs.scenario import ScenarioSpec, split_homes
 from vpp_envs.signals.market import MarketSpec
 from vpp_rl.agents.registry import learner
 from vpp_rl.configuration import build, shipped_tariffs
@@ -55,7 +55,7 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
         agent=build("agent", agent, learner(agent.get("name", "")).settings),
         dispatch=settings.dispatch,
         seed=settings.seed,
-        compile=toolchain().complete if settings.compile == "auto" else settings.compile,
+        compile=_pays_to_compile(scenario) if settings.compile == "auto" else settings.compile,
         threads=settings.threads,
         validations=settings.validations,
         validation=Windows(
@@ -65,6 +65,14 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
         ),
         checkpoint_every=settings.checkpoint_every,
     )
+
+
+def _pays_to_compile(scenario: ScenarioSpec) -> bool:
+    """Whether fused steps are quicker within minutes, and can be had at all.
+
+    A step with flexible devices compiles for minutes, its gradient for more than ten.
+    """
+    return toolchain().complete and split_homes(scenario, "train").flexible is None
 
 
 def _group(cfg: Mapping[str, Any], name: str) -> dict[str, Any]:

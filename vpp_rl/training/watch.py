@@ -21,7 +21,7 @@ from vpp_rl.baselines.home_plan import is_exact, plan_homes
 from vpp_rl.baselines.plan import plan_windows
 from vpp_rl.baselines.rules import Idle
 from vpp_rl.files import write_text
-from vpp_rl.rollout import COMFORT_COLUMNS, Windows, play
+from vpp_rl.rollout import COMFORT_COLUMNS, Windows, play, worth
 from vpp_rl.training.checkpoint import PolicyFacts, save_policy
 from vpp_rl.training.clock import Clock
 from vpp_rl.training.settings import TrainingJob
@@ -29,7 +29,7 @@ from vpp_rl.training.stack import dispatch_stack
 
 LEARNING = "learning.csv"
 
-# Hears where a run stands, and the best validation profit so far per home and year.
+# Hears where a run stands, and the best worth of validation days so far per home and year.
 Listen = Callable[[Progress, float], None]
 
 
@@ -100,8 +100,8 @@ class Watch:
         """Play the validation days, and keep the policy if it is the best so far."""
         trained = TrainedPolicy(policy, self.job.dispatch, self.job.agent.name)
         frame, trace = play(trained, self.job.scenario, self.job.validation, trace_row=0)
-        scalars = seen(frame)
-        profit = scalars["profit_per_home_year"]
+        scalars = seen(frame, self.job.scenario)
+        profit, score = scalars["profit_per_home_year"], scalars["worth_per_home_year"]
         for name, scalar in scalars.items():
             self.writer.add_scalar(f"validation/{name}", scalar, progress.home_steps)
         scenario = build_scenario(self.job.scenario, self.job.validation.split)
@@ -124,12 +124,15 @@ class Watch:
                 "home_steps": float(progress.home_steps),
                 "seconds": elapsed,
                 "profit_per_home_year": profit,
+                "worth_per_home_year": score,
             }
         )
         self._write_curve()
-        if profit > self.best:
-            self.best = profit
-            self._keep(deepcopy(policy), self._facts(progress, policy, profit, elapsed))
+        if score > self.best:
+            self.best = score
+            facts = self._facts(progress, policy, profit, elapsed)
+            facts = replace(facts, validation_worth_per_home_year=score)
+            self._keep(deepcopy(policy), facts)
 
     def _write_curve(self) -> None:
         write_text(self.folder / LEARNING, pd.DataFrame(self.rows).to_csv(index=False))
@@ -179,16 +182,18 @@ def yardsticks(spec: ScenarioSpec, first: Windows, _stamp: object) -> tuple[floa
     return float(frame.profit.iloc[0]), float(plan(spec, first).objective[0])
 
 
-def seen(frame: pd.DataFrame) -> dict[str, float]:
+def seen(frame: pd.DataFrame, spec: ScenarioSpec) -> dict[str, float]:
     """What a look at the validation days says, by name with its unit.
 
     Args:
         frame: A row a window, from `play`.
+        spec: The scenario.
     """
     home_days = float((frame.homes * frame.days).sum())
     home_years = home_days / 365.0
     scalars = {
         "profit_per_home_year": float(frame.profit.sum()) / home_years,
+        "worth_per_home_year": float(worth(frame, spec).sum()) / home_years,
         "energy_market_per_home_year": float(frame.energy_market.sum()) / home_years,
         "wear_per_home_year": float(frame.wear.sum()) / home_years,
         "curtailed_kwh_per_home_day": float(frame.curtailed_kwh.sum()) / home_days,

@@ -12,6 +12,16 @@ from vpp_envs.fleet.fleet import Fleet
 from vpp_envs.flexible.flex import Flex
 
 
+def commandable_fleet(fleet: Fleet, may: Tensor | None) -> Fleet:
+    """The fleet as dispatch sees it: itself where all homes can always be commanded.
+
+    Args:
+        fleet: Constants, (N,) or (..., N).
+        may: Homes that can be commanded in this step, (..., N) bool; none: all.
+    """
+    return fleet if may is None else visible_fleet(fleet, may)
+
+
 def visible_fleet(fleet: Fleet, may: Tensor) -> Fleet:
     """Take batteries and cars that cannot be commanded out of their classes.
 

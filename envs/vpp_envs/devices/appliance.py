@@ -35,12 +35,15 @@ class Jobs(NamedTuple):
 
 
 class Advanced(NamedTuple):
-    """What one step did, (..., N)."""
+    """What one step did, (..., N); all numbers are floats.
+
+    Compiled code reads and writes truths one by one, and numbers as vectors.
+    """
 
     jobs: Jobs
-    started: Tensor  # bool
-    finished: Tensor  # bool
-    missed: Tensor  # a deadline passed with the job undone, bool
+    started: Tensor  # 1: a job did
+    finished: Tensor  # 1: a job did
+    missed: Tensor  # 1: a deadline passed with the job undone
     late_s: Tensor  # how late the job that finished was [s]
 
 
@@ -136,31 +139,27 @@ def advance(jobs: Jobs, runs: Tensor, machine: ApplianceParams, dt_h: float) -> 
 
     Args:
         jobs: Of the machine, with what came at the start of the step.
-        runs: Whether the machine works on its job, (..., N) bool.
+        runs: 1: the machine works on its job, if it has one, (..., N).
         machine: Constants, (N,).
         dt_h: Length of the step. [h]
     """
     dt_s = seconds(dt_h)
     whole_s = duration_s(machine)
-    loaded = jobs.loaded > 0
-    works = runs & loaded
+    works = runs * jobs.loaded
     needed_s = whole_s - jobs.progress_s
-    finished = works & (needed_s <= dt_s)
-    on_time = torch.where(finished, needed_s <= jobs.left_s, jobs.left_s >= dt_s)
-    missed = loaded & (jobs.left_s >= 0) & ~on_time
-    late_s = torch.where(finished, (needed_s - jobs.left_s).clamp(min=0.0), 0.0 * needed_s)
-    zero = torch.zeros_like(late_s)
+    finished = works * (needed_s <= dt_s)
+    spare_s = jobs.left_s - torch.where(finished > 0, needed_s, torch.full_like(needed_s, dt_s))
+    missed = jobs.loaded * ((jobs.left_s >= 0) & (spare_s < 0))
+    late_s = finished * (needed_s - jobs.left_s).clamp(min=0.0)
     # Whoever waits behind loads the machine as soon as it is free.
-    follows = finished & (jobs.behind > 0)
-    stays = loaded & ~finished
-    progress_s = torch.where(works, jobs.progress_s + dt_s, jobs.progress_s)
-    follower_feasible = (jobs.behind_s >= whole_s).to(zero.dtype)
+    follows = finished * (jobs.behind > 0)
+    stays = jobs.loaded - finished
     after = Jobs(
-        (stays | follows).to(zero.dtype),
-        torch.where(stays, progress_s, zero),
-        torch.where(stays, jobs.left_s - dt_s, torch.where(follows, jobs.behind_s, zero)),
-        torch.where(stays, jobs.feasible, torch.where(follows, follower_feasible, zero)),
-        jobs.behind - follows.to(zero.dtype),
+        stays + follows,
+        stays * (jobs.progress_s + works * dt_s),
+        stays * (jobs.left_s - dt_s) + follows * jobs.behind_s,
+        stays * jobs.feasible + follows * (jobs.behind_s >= whole_s),
+        jobs.behind - follows,
         jobs.behind_s,
     )
-    return Advanced(after, works & (jobs.progress_s <= 0), finished, missed, late_s)
+    return Advanced(after, works * (jobs.progress_s <= 0), finished, missed, late_s)

@@ -11,6 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+LEAST_CHARGE_KW = 1.44  # 6 A at 240 V, below which a charger stops (SAE J1772) [kW]
+TAPER_FILL = 0.95  # AC charging hardly slows down before (assumed) [0 to 1]
+
 
 class EvParams(NamedTuple):
     """Constants of the cars and their chargers, one column per home, (N,).
@@ -37,6 +40,9 @@ class EvState(NamedTuple):
     energy_kwh: Tensor  # stored now [kWh]
     excused_kwh: Tensor  # of the target, out of reach at plug-in or since, for no one's fault [kWh]
     alone_kwh: Tensor  # stored, had the car charged at once whenever it came home [kWh]
+    # Power that its share of a connection guarantees to this stay, below 0 while it waits for a
+    # charger; none: the charger's own, because nobody shares a connection [kW].
+    sure_kw: Tensor | None = None
 
 
 class Session(NamedTuple):
@@ -46,6 +52,40 @@ class Session(NamedTuple):
     ends: Tensor  # 1 if the car leaves at the interval's end, declared or not
     arrives_h: Tensor  # declared length of the stay that begins at the interval's end; 0 = none [h]
     driven_km: Tensor  # since it left, if it arrives at the interval's end [km]
+    # To the declared departure of a car that stands there and waits for a charger, 0 = it does
+    # not; none: no charger is shared [h].
+    waits_h: Tensor | None = None
+
+
+def at_power(ev: EvParams, charge_kw: Tensor) -> EvParams:
+    """The same cars behind chargers of another power.
+
+    Args:
+        ev: Constants, (N,).
+        charge_kw: AC limit when charging, (..., N). [kW]
+    """
+    return EvParams(
+        ev.capacity_kwh,
+        charge_kw,
+        ev.discharge_kw,
+        ev.least_charge_kw,
+        ev.charge_eff,
+        ev.discharge_eff,
+        ev.taper_fill,
+        ev.wear_per_kwh,
+        ev.drive_kwh_per_km,
+    )
+
+
+def promising(ev: EvParams, state: EvState) -> EvParams:
+    """The cars as far as promises go: behind chargers of the power that is guaranteed to them.
+
+    Args:
+        ev: Constants, (N,).
+        state: Of the cars, (..., N).
+    """
+    sure_kw = state.sure_kw
+    return ev if sure_kw is None else at_power(ev, sure_kw.clamp(min=0.0))
 
 
 def charging_clock_h(energy_kwh: Tensor, ev: EvParams) -> Tensor:
@@ -87,7 +127,8 @@ def energy_at_clock_kwh(clock_h: Tensor, ev: EvParams) -> Tensor:
 
 def _charging(ev: EvParams) -> tuple[Tensor, Tensor]:
     """Stored power below the taper [kW], and the energy over which charging slows down. [kWh]"""
-    speed_kw = (ev.charge_eff * ev.charge_kw).clamp(min=1e-6)
+    # So little that a charger without power adds nothing in any time, and no division fails.
+    speed_kw = (ev.charge_eff * ev.charge_kw).clamp(min=1e-12)
     return speed_kw, ((1.0 - ev.taper_fill) * ev.capacity_kwh).clamp(min=1e-9)
 
 

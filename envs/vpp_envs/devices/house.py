@@ -1,10 +1,12 @@
 """A house as two masses: the air, and what it touches; exact for steps of any length.
 
-The equivalent thermal parameters of GridLAB-D (module residential, house_e): heat passes between
-the air and outdoors, and between the air and the mass of walls, floors and furniture.
+The equivalent thermal parameters of GridLAB-D (module residential, house_e) with a second way out:
+heat passes between the air and outdoors (windows, doors, leaks), between the air and the mass of
+walls, floors and furniture, and between the mass and outdoors (walls, roof, floor), as in the
+hourly method of ISO 13790. GridLAB-D itself sends all losses through the air, Um = 0.
 
     Ca dTa/dt = UA (To - Ta) + Hm (Tm - Ta) + Qa
-    Cm dTm/dt = Hm (Ta - Tm) + Qm
+    Cm dTm/dt = Um (To - Tm) + Hm (Ta - Tm) + Qm
 """
 
 from typing import NamedTuple
@@ -20,6 +22,7 @@ class HouseParams(NamedTuple):
     mass_kw_per_k: Tensor  # air to mass [kW/K]
     air_kwh_per_k: Tensor  # heat capacity of the air and what follows it at once [kWh/K]
     mass_kwh_per_k: Tensor  # heat capacity of the mass [kWh/K]
+    mass_ua_kw_per_k: Tensor  # mass to outdoors [kW/K]
 
 
 class Transition(NamedTuple):
@@ -32,7 +35,7 @@ class Transition(NamedTuple):
 
 
 class Temperatures(NamedTuple):
-    """Of air and mass, (..., N). [C]"""
+    """Of air and mass, or what they rise by, (..., N). [C] or [K]"""
 
     air_c: Tensor
     mass_c: Tensor
@@ -51,10 +54,21 @@ def transition(house: HouseParams, dt_h: float) -> Transition:
     a = -(house.ua_kw_per_k + house.mass_kw_per_k) / house.air_kwh_per_k
     b = house.mass_kw_per_k / house.air_kwh_per_k
     c = house.mass_kw_per_k / house.mass_kwh_per_k
-    middle, half = (a - c) / 2.0, torch.sqrt(((a + c) / 2.0) ** 2 + b * c)
+    d = -(house.mass_ua_kw_per_k + house.mass_kw_per_k) / house.mass_kwh_per_k
+    middle, half = (a + d) / 2.0, torch.sqrt(((a - d) / 2.0) ** 2 + b * c)
     slow, fast = torch.exp((middle + half) * dt_h), torch.exp((middle - half) * dt_h)
     even, odd = (slow + fast) / 2.0, (slow - fast) / (2.0 * half)
-    return Transition(even + odd * (a - middle), odd * b, odd * c, even + odd * (-c - middle))
+    return Transition(even + odd * (a - middle), odd * b, odd * c, even + odd * (d - middle))
+
+
+def loss_kw_per_k(house: HouseParams) -> Tensor:
+    """What all ways out lose together, per kelvin between air and outdoors, (N,). [kW/K]
+
+    Args:
+        house: Constants, (N,).
+    """
+    through_mass = house.mass_ua_kw_per_k * house.mass_kw_per_k
+    return house.ua_kw_per_k + through_mass / (house.mass_ua_kw_per_k + house.mass_kw_per_k)
 
 
 def equilibrium(
@@ -68,8 +82,13 @@ def equilibrium(
         mass_heat_kw: Heat into the mass, (..., N). [kW]
         house: Constants, (N,).
     """
-    air_c = outdoor_c + (air_heat_kw + mass_heat_kw) / house.ua_kw_per_k
-    return Temperatures(air_c, air_c + mass_heat_kw / house.mass_kw_per_k)
+    ua, um, between = house.ua_kw_per_k, house.mass_ua_kw_per_k, house.mass_kw_per_k
+    square = ua * um + between * (ua + um)
+    both_kw = between * (air_heat_kw + mass_heat_kw)
+    return Temperatures(
+        outdoor_c + (both_kw + um * air_heat_kw) / square,
+        outdoor_c + (both_kw + ua * mass_heat_kw) / square,
+    )
 
 
 def after_step(now: Temperatures, rest: Temperatures, over: Transition) -> Temperatures:
@@ -87,14 +106,25 @@ def after_step(now: Temperatures, rest: Temperatures, over: Transition) -> Tempe
     )
 
 
-def air_rise_k_per_kw(house: HouseParams, over: Transition) -> Tensor:
-    """How much warmer a kW into the air leaves the air at the end of a step, (N,). [K/kW]
+def settled_rise_k_per_kw(house: HouseParams) -> Temperatures:
+    """How much warmer a kW into the air leaves air and mass in the end, (N,). [K/kW]
+
+    Args:
+        house: Constants, (N,).
+    """
+    zero = torch.zeros_like(house.ua_kw_per_k)
+    return equilibrium(zero, zero + 1.0, zero, house)
+
+
+def rise_k_per_kw(house: HouseParams, over: Transition) -> Temperatures:
+    """How much warmer a kW into the air leaves air and mass at the end of a step, (N,). [K/kW]
 
     Args:
         house: Constants, (N,).
         over: The step's transition.
     """
-    return (1.0 - over.air_air - over.air_mass) / house.ua_kw_per_k
+    zero = torch.zeros_like(house.ua_kw_per_k)
+    return after_step(Temperatures(zero, zero), settled_rise_k_per_kw(house), over)
 
 
 def lost_kwh(
@@ -107,8 +137,8 @@ def lost_kwh(
 ) -> Tensor:
     """Heat that left through the envelope during a step, (..., N). [kWh]
 
-    ``UA (mean air - outdoor) dt`` with the exact mean: the integral of a deviation x that obeys
-    ``x' = A x`` is ``A^-1 (x(t) - x(0))``.
+    ``UA (mean air - outdoor) dt + Um (mean mass - outdoor) dt`` with the exact means: deviations
+    from the equilibrium lose what leaves the two capacities.
 
     Args:
         now: At the start.
@@ -119,6 +149,6 @@ def lost_kwh(
         dt_h: Length of the step. [h]
     """
     air, mass = after.air_c - now.air_c, after.mass_c - now.mass_c
-    # First row of A^-1: the slow mode empties both capacities through UA.
-    integral_kh = -(house.air_kwh_per_k * air + house.mass_kwh_per_k * mass) / house.ua_kw_per_k
-    return house.ua_kw_per_k * ((rest.air_c - outdoor_c) * dt_h + integral_kh)
+    settled_kw = house.ua_kw_per_k * (rest.air_c - outdoor_c)
+    settled_kw = settled_kw + house.mass_ua_kw_per_k * (rest.mass_c - outdoor_c)
+    return settled_kw * dt_h - (house.air_kwh_per_k * air + house.mass_kwh_per_k * mass)

@@ -1,9 +1,8 @@
 """Electric water heater as two layers of water: what a thermostat near the top really sees.
 
-The upper third of the tank feeds the tap and the lower two thirds take the cold water. Each layer
-loses heat to the air around, conducts a little to the other, and mixes with it as soon as the
-lower one is the warmer. The rules of draw and thermostat are those of NREL's OCHRE (Water.py,
-WaterHeater.py). The chain plays the single node of `water_heater`; this is its yardstick.
+The upper third of the tank feeds the tap and the lower two thirds take the cold water: `strata` of
+two, with names. The rules of thermostats are those of NREL's OCHRE (WaterHeater.py). The chain
+plays it where a fleet says so, else the single node of `water_heater`, whose yardstick it is.
 """
 
 from typing import NamedTuple
@@ -11,11 +10,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vpp_envs.devices.strata import StrataParams, mean_of_strata_c, step_strata, strata_of
 from vpp_envs.devices.water_heater import Draw, WaterHeaterParams
 
 
 class LayerParams(NamedTuple):
-    """Constants of the two layers, one column per home, (N,)."""
+    """Constants of tanks of two layers, one column per home, (N,)."""
 
     upper_l: Tensor  # volume of the upper layer [L]
     lower_l: Tensor  # volume of the lower layer [L]
@@ -25,61 +25,57 @@ class LayerParams(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """State of the tanks, (..., N)."""
+    """State of tanks of two layers, (..., N)."""
 
     upper_c: Tensor  # [C]
     lower_c: Tensor  # [C]
 
 
 class LayerHeat(NamedTuple):
-    """What goes into the water during a step, or a thermostat's memory of it, (..., N)."""
+    """What goes into two layers during a step, or a thermostat's memory of it, (..., N)."""
 
     upper: Tensor  # [kW], or 1 while the element runs
     lower: Tensor  # [kW], or 1 while the element runs
 
 
 class LayerOutcome(NamedTuple):
-    """What happened in one step, (..., N)."""
+    """What happened to two layers in one step, (..., N): as `StrataOutcome`."""
 
-    state: Layers  # at the end
-    outlet_c: Tensor  # of the water drawn [C]
-    drawn_l: Tensor  # that left the tank [L]
-    delivered_kwh: Tensor  # with the water drawn, above mains [kWh]
-    lost_kwh: Tensor  # to the air around [kWh]
-    cold_kwh: Tensor  # missing at fixtures to 40.6 C [kWh]
+    state: Layers
+    outlet_c: Tensor
+    drawn_l: Tensor
+    delivered_kwh: Tensor
+    lost_kwh: Tensor
+    cold_kwh: Tensor
 
 
 def layers_of(tank: WaterHeaterParams) -> LayerParams:
-    """Split a tank of one node into two.
-
-    Lid and bottom lose 7 % each of what the tank loses, its side the rest (OCHRE's cylinder of
-    1.22 m). Water conducts 0.6406 W/(m K) over half of that height.
+    """Split a tank of one node into two layers: a third above two thirds, as OCHRE does.
 
     Args:
         tank: Constants, (N,).
     """
-    side = 0.86 * tank.ua_kw_per_k
-    end = 0.07 * tank.ua_kw_per_k
-    area_m2 = tank.volume_l * 1e-3 / 1.22
-    return LayerParams(
-        tank.volume_l / 3.0,
-        tank.volume_l * (2.0 / 3.0),
-        side / 3.0 + end,
-        side * (2.0 / 3.0) + end,
-        0.6406e-3 * area_m2 / 0.61,
-    )
+    thirds = torch.arange(1, 3, dtype=tank.volume_l.dtype, device=tank.volume_l.device)
+    strata = strata_of(tank, thirds / 3.0)
+    upper_l, lower_l = strata.volume_l.unbind(-1)
+    upper_kw_per_k, lower_kw_per_k = strata.ua_kw_per_k.unbind(-1)
+    between_kw_per_k = strata.between_kw_per_k.squeeze(-1)
+    return LayerParams(upper_l, lower_l, upper_kw_per_k, lower_kw_per_k, between_kw_per_k)
 
 
 def mean_of_layers_c(state: Layers, layers: LayerParams) -> Tensor:
-    """Temperature of all the water, had it been mixed, (..., N). [C]"""
-    total_l = layers.upper_l + layers.lower_l
-    return (state.upper_c * layers.upper_l + state.lower_c * layers.lower_l) / total_l
+    """Temperature of the water of two layers, had it been mixed, (..., N). [C]"""
+    return mean_of_strata_c(torch.stack((state.upper_c, state.lower_c), -1), _strata(layers))
 
 
 def step_layers(
     state: Layers, heat_kw: LayerHeat, draw: Draw, layers: LayerParams, dt_h: float
 ) -> LayerOutcome:
-    """Advance the tanks by one step of constant heat and draw.
+    """Advance tanks of two layers by one step: `step_strata` with names.
+
+    A draw takes 95 % of its heat from the lower layer as long as it has it. Each layer loses heat
+    to the air around, conducts a little to the other, and mixes with it as soon as the lower one
+    is the warmer.
 
     Args:
         state: At the start, (..., N).
@@ -88,35 +84,17 @@ def step_layers(
         layers: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    share = (40.6 - draw.mains_c) / (state.upper_c - draw.mains_c).clamp(min=1.0)
-    drawn_l = draw.mixed_l * share.clamp(0.0, 1.0) + draw.hot_l
-    outlet_c = _outlet_c(state, drawn_l, layers)
-    upper_kwh, lower_kwh = _taken_kwh(state, drawn_l, outlet_c, draw.mains_c, layers)
-    across_kw = layers.between_kw_per_k * (state.upper_c - state.lower_c)
-    upper_c, upper_lost_kwh = _layer(
-        state.upper_c,
-        heat_kw.upper - across_kw - upper_kwh / dt_h,
-        draw.ambient_c,
-        layers.upper_l * 1.16194e-3,
-        layers.upper_kw_per_k,
-        dt_h,
-    )
-    lower_c, lower_lost_kwh = _layer(
-        state.lower_c,
-        heat_kw.lower + across_kw - lower_kwh / dt_h,
-        draw.ambient_c,
-        layers.lower_l * 1.16194e-3,
-        layers.lower_kw_per_k,
-        dt_h,
-    )
-    cold_k = (40.6 - outlet_c).clamp(min=0.0)
+    temp_c = torch.stack((state.upper_c, state.lower_c), -1)
+    heat = torch.stack((heat_kw.upper, heat_kw.lower), -1)
+    after = step_strata(temp_c, heat, draw, _strata(layers), dt_h)
+    upper_c, lower_c = after.temp_c.unbind(-1)
     return LayerOutcome(
-        _mixed(Layers(upper_c, lower_c), layers),
-        outlet_c,
-        drawn_l,
-        upper_kwh + lower_kwh,
-        upper_lost_kwh + lower_lost_kwh,
-        draw.mixed_l * 1.16194e-3 * cold_k,
+        Layers(upper_c, lower_c),
+        after.outlet_c,
+        after.drawn_l,
+        after.delivered_kwh,
+        after.lost_kwh,
+        after.cold_kwh,
     )
 
 
@@ -160,40 +138,10 @@ def heat_pump_thermostat(
     return LayerHeat(element.to(kind), (pump & ~element).to(kind))
 
 
-def _outlet_c(state: Layers, drawn_l: Tensor, layers: LayerParams) -> Tensor:
-    """Temperature of what is drawn: of the upper layer, and then of the lower, (..., N). [C]"""
-    upper_l = torch.minimum(drawn_l, layers.upper_l)
-    rest_l = torch.minimum((drawn_l - upper_l).clamp(min=0.0), layers.lower_l)
-    mixed = (upper_l * state.upper_c + rest_l * state.lower_c) / (upper_l + rest_l).clamp(min=1e-9)
-    return torch.where(rest_l > 0, mixed, state.upper_c)
-
-
-def _taken_kwh(
-    state: Layers, drawn_l: Tensor, outlet_c: Tensor, mains_c: Tensor, layers: LayerParams
-) -> tuple[Tensor, Tensor]:
-    """Heat that a draw takes from each layer: 95 % from the lower as long as it has it. [kWh]"""
-    wanted_kwh = drawn_l * 1.16194e-3 * (outlet_c - mains_c).clamp(min=0.0)
-    upper_has_kwh = layers.upper_l * 1.16194e-3 * (state.upper_c - mains_c).clamp(min=0.0)
-    lower_has_kwh = layers.lower_l * 1.16194e-3 * (state.lower_c - mains_c).clamp(min=0.0)
-    lower_kwh = torch.minimum(0.95 * wanted_kwh, lower_has_kwh)
-    return torch.minimum(wanted_kwh - lower_kwh, upper_has_kwh), lower_kwh
-
-
-def _layer(
-    temp_c: Tensor, heat_kw: Tensor, ambient_c: Tensor, kwh_per_k: Tensor, ua: Tensor, dt_h: float
-) -> tuple[Tensor, Tensor]:
-    """Temperature of one layer after a step, exactly, and what it lost to the air. [C, kWh]"""
-    x = ua * dt_h / kwh_per_k
-    rest_c = ambient_c + heat_kw / ua
-    share = -torch.expm1(-x)
-    mean_c = rest_c + (temp_c - rest_c) * share / x
-    return temp_c + (rest_c - temp_c) * share, ua * (mean_c - ambient_c) * dt_h
-
-
-def _mixed(state: Layers, layers: LayerParams) -> Layers:
-    """Warm water rises: a lower layer that is the warmer mixes with the upper one."""
-    mean_c = mean_of_layers_c(state, layers)
-    turned = state.lower_c > state.upper_c
-    return Layers(
-        torch.where(turned, mean_c, state.upper_c), torch.where(turned, mean_c, state.lower_c)
+def _strata(layers: LayerParams) -> StrataParams:
+    """Two layers without their names."""
+    return StrataParams(
+        torch.stack((layers.upper_l, layers.lower_l), -1),
+        torch.stack((layers.upper_kw_per_k, layers.lower_kw_per_k), -1),
+        layers.between_kw_per_k.unsqueeze(-1),
     )

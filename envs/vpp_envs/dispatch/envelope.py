@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vpp_envs.devices.battery import BatteryParams
 from vpp_envs.fleet.agreement import Agreement
+from vpp_envs.fleet.pick import is_nan
 
 
 class Envelope(NamedTuple):
@@ -107,7 +108,7 @@ def solar_ceiling(
     """
     low_kw, _ = battery_range(energy_kwh, battery, agreement, dt_h)
     needed_kw = load_kw + low_kw - agreement.import_limit_kw
-    asked_kw = torch.where(torch.isnan(asked_kw), available_kw, asked_kw)
+    asked_kw = torch.where(is_nan(asked_kw), available_kw, asked_kw)
     return torch.minimum(torch.maximum(asked_kw, needed_kw.clamp(min=0.0)), available_kw)
 
 

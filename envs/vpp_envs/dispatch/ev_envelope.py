@@ -11,9 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vpp_envs.devices.ev import EvState, Session, floor_kwh, most_charge_kw
+from vpp_envs.devices.ev import EvState, Session, floor_kwh, most_charge_kw, promising
 from vpp_envs.fleet.agreement import Agreement
 from vpp_envs.fleet.fleet import EvFleet
+from vpp_envs.fleet.pick import is_nan
 
 
 class EvEnvelope(NamedTuple):
@@ -47,10 +48,14 @@ def ev_range(state: EvState, session: Session, ev: EvFleet, dt_h: float) -> EvEn
     # Rounding alone must not switch a charger on.
     must = missing_kwh > rounding(missing_kwh) * params.capacity_kwh
     need_kw = torch.maximum(missing_kwh / (params.charge_eff * dt_h), step_kw)
+    sure_kw, guaranteed_kw = most_kw, state.sure_kw
+    if guaranteed_kw is not None:
+        # A minimum may be further away than what is guaranteed gets in a step.
+        sure_kw = torch.minimum(most_kw, guaranteed_kw.clamp(min=0.0))
     give_kw = torch.maximum(
         missing_kwh.clamp(max=0.0) * params.discharge_eff / dt_h, -params.discharge_kw
     )
-    low_kw = torch.where(must, torch.minimum(need_kw, most_kw), give_kw)
+    low_kw = torch.where(must, torch.minimum(need_kw, sure_kw), give_kw)
     low_kw = torch.where(plugged, low_kw, none)
     alone_kw = charging_at_once_kw(state.energy_kwh, session, ev, dt_h)
     alone_kw = torch.maximum(alone_kw, low_kw)
@@ -98,7 +103,8 @@ def required_kwh(state: EvState, session: Session, ev: EvFleet, dt_h: float) -> 
         dt_h: Length of the step. [h]
     """
     promised_kwh = ev.agreement.target_kwh - state.excused_kwh
-    floor = floor_kwh(promised_kwh, (session.hours_left - dt_h).clamp(min=0.0), ev.params)
+    after_h = (session.hours_left - dt_h).clamp(min=0.0)
+    floor = floor_kwh(promised_kwh, after_h, promising(ev.params, state))
     return torch.maximum(floor, ev.agreement.minimum_kwh)
 
 
@@ -131,7 +137,7 @@ def into_steps(power_kw: Tensor, envelope: EvEnvelope) -> Tensor:
         power_kw: Asked of the cars, (..., N). [kW]
         envelope: Of the step.
     """
-    asked_kw = torch.where(torch.isnan(power_kw), envelope.alone_kw, power_kw)
+    asked_kw = torch.where(is_nan(power_kw), envelope.alone_kw, power_kw)
     power_kw = torch.minimum(torch.maximum(asked_kw, envelope.low_kw), envelope.high_kw)
     step_kw = torch.minimum(envelope.step_kw, envelope.high_kw)
     hole = (power_kw > 0) & (power_kw < step_kw)

@@ -5,13 +5,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vpp_envs.devices.ev import EvState, Session, charging_clock_h
+from vpp_envs.devices.ev import EvState, Session, at_power, charging_clock_h
 from vpp_envs.dispatch.envelope import battery_range, solar_ceiling
 from vpp_envs.dispatch.ev_envelope import EvEnvelope, beside_site, ev_range
 from vpp_envs.dispatch.ev_value import value_of_need
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.flexible.flex import Flex
 from vpp_envs.flexible.kinds import FlexibleMoment
+from vpp_envs.people.residents import Residents
 
 
 class EvMoment(NamedTuple):
@@ -22,7 +23,7 @@ class EvMoment(NamedTuple):
     rest_h: Tensor  # from the start of the step to the end of its half hour, (..., 1) [h]
     curve: Tensor  # value of a stored kWh by class, stay and need, (..., C, L, S) [currency/kWh]
     own: EvEnvelope  # powers that keep the promise, before the connection narrows them
-    need_h: Tensor  # flat-out charging missing to the promise, below 0 what is over, (..., N) [h]
+    need_h: Tensor  # guaranteed charging missing to the promise, below 0 what is over, (..., N) [h]
     value_per_kwh: Tensor  # of one more stored kWh, 0 without classes, (..., N) [currency/kWh]
 
 
@@ -40,8 +41,11 @@ def car_moment(
         dt_h: Length of the step. [h]
     """
     promised_kwh = ev.agreement.target_kwh - state.excused_kwh
-    promised_h = charging_clock_h(promised_kwh, ev.params)
-    need_h = promised_h - charging_clock_h(state.energy_kwh, ev.params)
+    params, sure_kw = ev.params, state.sure_kw
+    if sure_kw is not None:
+        # Without a guarantee the clock would stand still.
+        params = at_power(params, torch.maximum(sure_kw, params.least_charge_kw))
+    need_h = charging_clock_h(promised_kwh, params) - charging_clock_h(state.energy_kwh, params)
     value = torch.zeros_like(need_h)
     if curve.shape[-3] > 0:
         value = value_of_need(curve, session.hours_left - rest_h, need_h, ev.cohort)
@@ -64,6 +68,10 @@ class Moment(NamedTuple):
     # What each kind of flexible device tells dispatch; none: no home has one.
     flexes: list[Flex] | None = None
     flexible: FlexibleMoment | None = None  # their state and signals, for their physics
+    out: Tensor | None = None  # 1 where the grid is away, (..., N); none: it never is
+    reached: Tensor | None = None  # homes that hear a command now, (..., N) bool; none: all do
+    may: Tensor | None = None  # homes that can be commanded, (..., N) bool; none: all
+    residents: Residents | None = None  # the owners in this step; none: nobody is asked
 
 
 def allowed_solar_kw(asked_kw: Tensor, moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:

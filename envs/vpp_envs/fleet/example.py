@@ -32,14 +32,61 @@ _CAR: Mapping[str, object] = {
     "target_pct": 85.0,
     "managed": "yes",
 }
+_TANK: Mapping[str, object] = {
+    "volume_l": 170.0,
+    "element_kw": 4.5,
+    "heat_pump": "no",
+    "setpoint_c": 52.0,
+    "least_c": 43.0,
+    "most_c": 60.0,
+    "draw_l_per_day": 260.0,
+    "managed": "yes",
+}
+_HOUSE: Mapping[str, object] = {
+    "floor_m2": 160.0,
+    "insulation": "normal",
+    "cooling_kw": 14.0,
+    "heating": "gas",
+    "cool_setpoint_c": 24.5,
+    "heat_setpoint_c": 20.0,
+    "setback_k": 2.0,
+    "prepare_k": 1.5,
+    "managed": "yes",
+}
+_DISHWASHER: Mapping[str, object] = {"cycle_kwh": 1.2, "cycle_h": 2.0, "managed": "yes"}
+_WASHER: Mapping[str, object] = {"cycle_kwh": 0.4, "cycle_h": 0.8, "managed": "yes"}
+_DRYER: Mapping[str, object] = {"cycle_kwh": 1.85, "cycle_h": 0.5, "managed": "no"}
+_PUMP: Mapping[str, object] = {"pump_kw": 1.35, "hours_per_day": 6.0, "managed": "yes"}
+_ENGINE: Mapping[str, object] = {
+    "rated_kw": 14.0,
+    "least_kw": 4.2,
+    "fuel": "gas",
+    "start_cost": 5.0,
+    "permitted_for_dr": "no",
+    "cap_h_per_year": 100.0,
+    "min_up_h": 0.5,
+    "min_down_h": 0.25,
+}
 # Kinds and numbers of each home: product lines as in `sampling.py`.
 _HOMES: tuple[Mapping[str, Mapping[str, object]], ...] = (
-    {"site": _SITE, "battery": _BATTERY, "solar": {"ac_kw": 6.0}},
+    {
+        "site": _SITE,
+        "battery": _BATTERY,
+        "solar": {"ac_kw": 6.0},
+        "water_heater": _TANK,
+        "hvac": _HOUSE,
+        "dishwasher": _DISHWASHER,
+        "washer": _WASHER,
+        "dryer": _DRYER,
+    },
     {
         "site": {**_SITE, "load_mean_kw": 0.9},
         "battery": {**_BATTERY, "discharge_kw": 11.5, "round_trip_eff": 0.89, "reserve_pct": 30.0},
         "solar": {"ac_kw": 8.2},
         "ev": _CAR,
+        "water_heater": {**_TANK, "volume_l": 225.0, "heat_pump": "yes"},
+        "hvac": {**_HOUSE, "floor_m2": 200.0, "insulation": "good", "heating": "heat pump"},
+        "pool_pump": _PUMP,
     },
     {
         "site": {**_SITE, "load_mean_kw": 0.5},
@@ -55,6 +102,7 @@ _HOMES: tuple[Mapping[str, Mapping[str, object]], ...] = (
     {
         "site": {**_SITE, "export_limit_kw": 10.0},
         "battery": {**_BATTERY, "usable_kwh": 10.0, "charge_kw": 7.7, "discharge_kw": 7.7},
+        "generator": _ENGINE,
     },
 )
 

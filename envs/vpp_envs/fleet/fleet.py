@@ -7,7 +7,9 @@ from torch import Tensor
 from vpp_envs.devices.battery import BatteryParams
 from vpp_envs.devices.ev import EvParams
 from vpp_envs.fleet.agreement import Agreement, EvAgreement
+from vpp_envs.fleet.connection import SharedConnection
 from vpp_envs.flexible.kinds import FlexibleFleet, cohorts, rated_of_kinds_kw
+from vpp_envs.people.step import PeopleFleet
 
 
 class EvFleet(NamedTuple):
@@ -32,6 +34,10 @@ class Fleet(NamedTuple):
     cohort: Tensor  # battery class by duration, -1 without a battery, (N,) int64
     ev: EvFleet | None = None  # none: no home has a car, and nothing is computed for any
     flexible: FlexibleFleet | None = None  # none: no home has a flexible device
+    feeder: Tensor | None = None  # column of the table of outages, (N,) int64; none: there are none
+    link: Tensor | None = None  # column of the table of links, (N,) int64; none: all are perfect
+    people: PeopleFleet | None = None  # the owners; none: nobody is asked
+    shared: SharedConnection | None = None  # depots and transformers; none: nobody shares one
 
 
 def commanded(fleet: Fleet) -> Tensor:

@@ -1,5 +1,7 @@
 """Sample back-up generators of homes: few, most on gas, none permitted to run for others."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,45 @@ _UPKEEP = 0.025  # [currency/kWh]
 _START = 5.0  # least of what is quoted, for small sets [currency]
 _CAP_H = 100.0  # of a permit (assumed) [h]
 _TANK_H = 24.0  # at half load (assumed) [h]
+
+
+class Fuel(NamedTuple):
+    """What engines burn, (N,)."""
+
+    idle_l_per_h_kw: Tensor  # at no load, per kW rated [L/(h kW)]
+    l_per_kwh: Tensor  # rise with load [L/kWh]
+    co2_kg_per_l: Tensor  # [kg/L]
+    price_per_l: Tensor  # [currency/L]
+
+
+def fuel_of(diesel: Tensor) -> Fuel:
+    """Fuel of usual engines.
+
+    Args:
+        diesel: Which burn diesel, the others gas, (N,) bool.
+    """
+    one = torch.ones(diesel.shape, dtype=torch.float64)
+
+    def of_fuel(on_diesel: float, on_gas: float) -> Tensor:
+        return torch.where(diesel, on_diesel * one, on_gas * one)
+
+    return Fuel(
+        of_fuel(_DIESEL[0], _GAS[0]),
+        of_fuel(_DIESEL[1], _GAS[1]),
+        of_fuel(_CO2_DIESEL, _CO2_GAS),
+        of_fuel(_PRICE_DIESEL, _PRICE_GAS),
+    )
+
+
+def tank_of_l(idle_l_per_h: Tensor, fuel_l_per_kwh: Tensor, rated_kw: Tensor) -> Tensor:
+    """A tank that lasts for a day at half load, (N,). [L]
+
+    Args:
+        idle_l_per_h: Fuel at no load, (N,). [L/h]
+        fuel_l_per_kwh: Rise of fuel with load, (N,). [L/kWh]
+        rated_kw: Output at full load, (N,). [kW]
+    """
+    return _TANK_H * (idle_l_per_h + fuel_l_per_kwh * 0.5 * rated_kw)
 
 
 def sample_generators(
@@ -49,20 +90,16 @@ def sample_generators(
     # Sets are sold by the kilowatt.
     most_kw = exists * (10.0 + (17.0 * draw(Purpose.FLEET_GENERATOR_SIZE)).floor())
     diesel = draw(Purpose.FLEET_GENERATOR_DIESEL) < diesel_share
-
-    def of_fuel(on_diesel: float, on_gas: float) -> Tensor:
-        return torch.where(diesel, on_diesel * one, on_gas * one)
-
-    idle = of_fuel(_DIESEL[0], _GAS[0]) * most_kw
-    slope = of_fuel(_DIESEL[1], _GAS[1])
-    tank_l = torch.where(present & diesel, _TANK_H * (idle + slope * 0.5 * most_kw), one)
+    fuel = fuel_of(diesel)
+    idle = fuel.idle_l_per_h_kw * most_kw
+    tank_l = torch.where(present & diesel, tank_of_l(idle, fuel.l_per_kwh, most_kw), one)
     params = GeneratorParams(
         most_kw,
         0.3 * most_kw,
         idle,
-        slope,
+        fuel.l_per_kwh,
         zero,
-        of_fuel(_CO2_DIESEL, _CO2_GAS),
+        fuel.co2_kg_per_l,
         tank_l,
         torch.where(diesel, zero, one),
     )
@@ -70,7 +107,7 @@ def sample_generators(
     fleet = GeneratorFleet(
         params,
         most_kw,
-        of_fuel(_PRICE_DIESEL, _PRICE_GAS),
+        fuel.price_per_l,
         _UPKEEP * exists,
         _START * exists,
         GeneratorAgreement(permitted.double(), _CAP_H * one, 0.5 * one, 0.25 * one),

@@ -7,7 +7,7 @@ counts in feet, British thermal units and degrees Fahrenheit, and so does this f
 import torch
 from torch import Tensor
 
-from vpp_envs.devices.house import HouseParams
+from vpp_envs.devices.house import HouseParams, loss_kw_per_k
 from vpp_envs.devices.hvac import HvacParams, machine_range, most_kw
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.pick import map_columns
@@ -22,8 +22,8 @@ LEVELS: tuple[tuple[str, float, float, float, float, float, float, float], ...] 
     ("little", 19, 11, 4, 3, 0.81, 1.5, 0.15),
     ("below normal", 19, 11, 11, 3, 0.81, 1.0, 0.20),
     ("normal", 30, 11, 11, 3, 0.60, 1.0, 0.25),
-    ("above normal", 30, 19, 19, 3, 0.60, 1.0, 0.20),
-    ("good", 30, 19, 22, 5, 0.47, 0.5, 0.10),
+    ("above normal", 30, 19, 19, 3, 0.60, 1.0, 0.15),
+    ("good", 30, 19, 22, 5, 0.47, 0.5, 0.15),
     ("very good", 48, 22, 30, 11, 0.31, 0.5, 0.05),
 )
 _KW_PER_BTU_H_F = 0.52753e-3  # kW/K of a Btu/(h F)
@@ -55,14 +55,16 @@ def house_of(area_ft2: Tensor, level: Tensor) -> tuple[HouseParams, Tensor]:
     glass = _GLASS_SHARE * gross
     net = gross - glass - _DOORS_FT2
     air = area_ft2 * _CEILING_FT * _AIR_BTU_PER_FT3_F
-    ua = area_ft2 / roof + area_ft2 / floor + net / wall + glass * window + _DOORS_FT2 / door
-    ua = ua + changes * air
-    surfaces = net + 1.5 * gross + area_ft2
+    through_air = glass * window + _DOORS_FT2 / door + changes * air
+    # Walls, roof and floor lead through the mass: in series with its surface as much as their R.
+    opaque = area_ft2 / roof + area_ft2 / floor + net / wall
+    surface = 1.46 * (net + 1.5 * gross + area_ft2)
     house = HouseParams(
-        ua * _KW_PER_BTU_H_F,
-        1.46 * surfaces * _KW_PER_BTU_H_F,
+        through_air * _KW_PER_BTU_H_F,
+        surface * _KW_PER_BTU_H_F,
         3.0 * air * _KWH_PER_BTU_F,
         (2.0 * area_ft2 - 2.0 * air) * _KWH_PER_BTU_F,
+        surface * opaque / (surface - opaque) * _KW_PER_BTU_H_F,
     )
     return house, glass * _WINDOW_GAIN
 
@@ -78,10 +80,28 @@ def cooling_kw(
         aperture_ft2: From `house_of`, (N,). [ft2]
         design_c: Outdoor air on a hot day. [C]
     """
-    ua = house.ua_kw_per_k / _KW_PER_BTU_H_F
+    ua = loss_kw_per_k(house) / _KW_PER_BTU_H_F
     load = ua * (design_c * 1.8 + 32.0 - 75.0) + _inside_btu_h(area_ft2)
     load = 1.3 * (load + _BTU_H_PER_FT2_SUN * aperture_ft2)
     return torch.ceil(load / 6000.0).clamp(min=3.0) * 6000.0 * _KW_PER_BTU_H
+
+
+def aperture_of_m2(aperture_ft2: Tensor) -> Tensor:
+    """Sun through windows per sun on the horizontal, (N,). [m2]
+
+    Args:
+        aperture_ft2: From `house_of`, (N,). [ft2]
+    """
+    return aperture_ft2 * 0.0929 * _UPRIGHT
+
+
+def gain_of_kw(area_ft2: Tensor) -> Tensor:
+    """Mean heat of people and appliances: half of that in the rule of sizing, (N,). [kW]
+
+    Args:
+        area_ft2: Floor area, (N,). [ft2]
+    """
+    return 0.5 * _inside_btu_h(area_ft2) * _KW_PER_BTU_H
 
 
 def _inside_btu_h(area_ft2: Tensor) -> Tensor:
@@ -128,7 +148,7 @@ def sample_hvac(
     pump = draw(Purpose.FLEET_HVAC_PUMP) < heat_pump_share
     zero, one = torch.zeros_like(area), torch.ones_like(area)
     # Resistance heat covers the coldest day alone: then no band is broken for want of heat.
-    needed = 1.2 * house.ua_kw_per_k * max(20.0 - design_winter_c, 5.0)
+    needed = 1.2 * loss_kw_per_k(house) * max(20.0 - design_winter_c, 5.0)
     params = HvacParams(
         cooling,
         torch.where(pump, cooling, zero),
@@ -142,9 +162,9 @@ def sample_hvac(
     fleet = HvacFleet(
         house,
         params,
-        _rated_kw(params, design_summer_c, design_winter_c),
-        aperture * 0.0929 * _UPRIGHT,
-        0.5 * _inside_btu_h(area) * _KW_PER_BTU_H,
+        most_drawn_kw(params, design_summer_c, design_winter_c),
+        aperture_of_m2(aperture),
+        gain_of_kw(area),
         one * _REST_H,
         one * 3.0 / 60.0,
         one,
@@ -177,8 +197,14 @@ def _agreement(
     return HvacAgreement(cool_set, heat_set, setback, prepare, 2.5 * one, margin, managed.double())
 
 
-def _rated_kw(params: HvacParams, summer_c: float, winter_c: float) -> Tensor:
-    """The most that a machine draws on the hot and the cold day, (N,). [kW]"""
+def most_drawn_kw(params: HvacParams, summer_c: float, winter_c: float) -> Tensor:
+    """The most that a machine draws on the hot and the cold day, (N,). [kW]
+
+    Args:
+        params: Of the machines, (N,).
+        summer_c: Outdoor air on the hot day. [C]
+        winter_c: And on the cold day. [C]
+    """
     like = params.cooling_kw
     summer = machine_range(torch.full_like(like, summer_c), params)
     winter = machine_range(torch.full_like(like, winter_c), params)
@@ -188,7 +214,7 @@ def _rated_kw(params: HvacParams, summer_c: float, winter_c: float) -> Tensor:
 
 def time_class(house: HouseParams) -> Tensor:
     """Index in `HVAC_COHORTS` by how long warmth lasts, (N,) int64."""
-    hours = (house.air_kwh_per_k + house.mass_kwh_per_k) / house.ua_kw_per_k
+    hours = (house.air_kwh_per_k + house.mass_kwh_per_k) / loss_kw_per_k(house)
     edges = torch.tensor(CLASS_EDGES_H, dtype=hours.dtype)
     return torch.bucketize(hours, edges)
 

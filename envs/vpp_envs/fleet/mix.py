@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vpp_envs.errors import InputError
+from vpp_envs.fleet.connection import regrouped
 from vpp_envs.fleet.fleet import Fleet, commanded
 from vpp_envs.fleet.pick import map_columns
 from vpp_envs.random import Purpose, normal, uniform
@@ -97,4 +98,6 @@ def homes_at(fleet: Fleet, places: Tensor) -> Fleet:
     """
     where = places.to(fleet.home_id.device)
     chosen: Fleet = map_columns(fleet, lambda column: column[where])
-    return chosen
+    if chosen.shared is None:
+        return chosen
+    return chosen._replace(shared=chosen.shared._replace(group=regrouped(chosen.shared.group)))

@@ -38,7 +38,14 @@ def column_of_each(table: Tensor, index: Tensor) -> Tensor:
     Returns:
         (..., N).
     """
+    if table.shape[-1] == 1:
+        return table.expand(table.shape[:-1] + index.shape[-1:])
     return table.gather(-1, index.expand(table.shape[:-1] + index.shape[-1:]))
+
+
+def is_nan(column: Tensor) -> Tensor:
+    """Where a column has no number, bool; compiled it is vectors, which `isnan` is not."""
+    return column.ne(column)
 
 
 def beside(tree: Any, other: Any) -> Any:  # noqa: ANN401

@@ -1,20 +1,27 @@
 """Sample fleets of homes from published product mixes."""
 
-from dataclasses import dataclass, fields
-
 import torch
 from torch import Tensor
 
 from vpp_envs.devices.battery import BatteryParams
-from vpp_envs.devices.ev import EvParams
-from vpp_envs.errors import InputError
+from vpp_envs.devices.ev import LEAST_CHARGE_KW, TAPER_FILL, EvParams
 from vpp_envs.fleet.agreement import Agreement, EvAgreement
 from vpp_envs.fleet.appliance_sampling import sample_appliances
 from vpp_envs.fleet.cohorts import duration_class, ev_class
+from vpp_envs.fleet.depots import (
+    BASE_LOAD_Q95,
+    EV_WEAR_PER_KWH,
+    building_load_kw,
+    depot_agreement,
+    depot_places,
+    sample_vehicles,
+    shared_connections,
+)
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.fleet.generator_sampling import sample_generators
 from vpp_envs.fleet.hvac_sampling import sample_hvac
 from vpp_envs.fleet.pick import map_columns
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.fleet.water_heater_sampling import sample_water_heaters
 from vpp_envs.flexible.appliance_parts import APPLIANCES, ApplianceFleet
 from vpp_envs.flexible.kinds import FlexibleFleet
@@ -51,109 +58,7 @@ CARS: tuple[tuple[str, float, float, float, float, float], ...] = (
     ("Chevrolet Bolt", 65.0, 11.5, 0.0, 0.174, 0.12),
     ("OCHRE BEV250", 81.0, 11.5, 0.0, 0.202, 0.06),
 )
-_LEAST_CHARGE_KW = 1.44  # 6 A at 240 V
 _SMALL_CHARGER_KW, _SMALL_CHARGER_SHARE = 7.2, 0.5
-_TAPER_FILL = 0.95  # AC charging hardly slows down before
-_EV_WEAR_PER_KWH = 0.07
-# A base load exceeds 3.5 times its mean in five per cent of the intervals.
-_BASE_LOAD_Q95 = 3.5
-
-
-@dataclass(frozen=True)
-class FleetSpec:
-    """What to sample. The same home id is the same home in every fleet with that seed.
-
-    Or the table to read instead: then `homes` is how many a split has at most.
-    """
-
-    homes: int = 256
-    seed: int = 0
-    first_home: int = 0  # id of the first home: disjoint ranges are disjoint homes
-    battery_share: float = 1.0  # of homes
-    solar_share: float = 0.7  # of homes
-    # A uniform class instead of the product mix; none: as the product has it.
-    duration_h: float | None = None  # of all batteries: usable energy over discharge power [h]
-    round_trip_eff: float | None = None  # of all batteries, AC to AC [0 to 1]
-    wear_per_kwh: float | None = None  # of all batteries, per AC kWh discharged [currency/kWh]
-    import_limit_kw: float = 14.5  # 63 A, single phase [kW]
-    export_limit_kw: float | None = 5.0  # per phase in Australia; none: no limit binds [kW]
-    homeowner_share: float = 0.8  # of the devices' market money, paid to the owners
-    ev_share: float = 0.0  # of homes
-    v2g_share: float = 0.5  # of the cars that can give energy back
-    managed_share: float = 1.0  # of the cars whose drivers let others choose when to charge
-    water_heater_share: float = 0.0  # of homes with an electric tank of hot water
-    heat_pump_water_share: float = 0.3  # of these tanks
-    hvac_share: float = 0.0  # of homes whose cooling and heating is simulated
-    heat_pump_share: float = 0.2  # of these that heat by heat pump; the others cool only
-    dishwasher_share: float = 0.0  # of homes
-    washer_share: float = 0.0  # of homes
-    dryer_share: float = 0.0  # of homes
-    pool_pump_share: float = 0.0  # of homes
-    generator_share: float = 0.0  # of homes with a back-up generator
-    permit_share: float = 0.0  # of these whose permit allows them to run for others
-    thermostat_share: float = 1.0  # of owners of these, engines aside, who let others choose
-    design_summer_c: float = 37.0  # outdoor air on a hot day, for the size of machines [C]
-    design_winter_c: float = 0.0  # and on a cold day [C]
-    table: str | None = None  # one's own homes, CSV or Parquet; none: homes are sampled
-    train_share: float = 0.7  # of a table's homes; half of the rest each for validation and test
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that make no fleet."""
-        if self.homes < 1:
-            raise InputError(f"fleet.homes must be at least 1, got {self.homes}.")
-        _refuse_what_nobody_reads(self)
-        shares = ("battery_share", "solar_share", "homeowner_share", "train_share")
-        of_cars = ("ev_share", "v2g_share", "managed_share")
-        of_heat = ("water_heater_share", "heat_pump_water_share", "hvac_share", "heat_pump_share")
-        of_machines = tuple(f"{name}_share" for name in APPLIANCES)
-        of_engines = ("generator_share", "permit_share")
-        for name in (*shares, *of_cars, *of_heat, *of_machines, *of_engines, "thermostat_share"):
-            share = getattr(self, name)
-            if not 0.0 <= share <= 1.0:
-                raise InputError(f"fleet.{name} must lie between 0 and 1, got {share}.")
-        if self.duration_h is not None and not 0.25 <= self.duration_h <= 24.0:
-            raise InputError(
-                f"fleet.duration_h must lie between 0.25 and 24 hours, got {self.duration_h}."
-            )
-        if self.round_trip_eff is not None and not 0.3 <= self.round_trip_eff <= 1.0:
-            raise InputError(
-                f"fleet.round_trip_eff must lie between 0.3 and 1, got {self.round_trip_eff}."
-            )
-        _refuse_impossible_weather(self)
-        for name in ("first_home", "import_limit_kw", "export_limit_kw", "wear_per_kwh"):
-            number = getattr(self, name)
-            if number is not None and not number >= 0:
-                raise InputError(f"fleet.{name} must be 0 or more, got {number}.")
-
-
-def _refuse_impossible_weather(spec: FleetSpec) -> None:
-    """Refuse outdoor air for which no machine is sized."""
-    for name, low, high in (("design_summer_c", 25.0, 55.0), ("design_winter_c", -40.0, 20.0)):
-        air_c = getattr(spec, name)
-        if not low <= air_c <= high:
-            raise InputError(
-                f"fleet.{name} must lie between {low:g} and {high:g} C, got {air_c:g}; it is the "
-                "outdoor air for which machines are sized."
-            )
-
-
-def _refuse_what_nobody_reads(spec: FleetSpec) -> None:
-    """Refuse what shapes sampled homes beside a table, and what splits a table without one."""
-    if spec.table is None:
-        if spec.train_share != FleetSpec.train_share:
-            raise InputError(
-                "fleet.train_share splits the homes of a table, and fleet.table names none; "
-                "name the table, or take fleet.train_share out."
-            )
-        return
-    for field in fields(spec):
-        value = getattr(spec, field.name)
-        if field.name not in ("homes", "table", "train_share") and value != field.default:
-            raise InputError(
-                f"fleet.{field.name}={value} shapes sampled homes, and fleet.table={spec.table} "
-                "names homes of your own; write fleet=mixed, and only fleet.homes and "
-                "fleet.train_share beside it."
-            )
 
 
 def sample_fleet(spec: FleetSpec) -> Fleet:
@@ -173,15 +78,17 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
     def bell(purpose: int) -> Tensor:
         return normal(spec.seed, 0, home, 0, purpose)
 
-    has_battery = draw(Purpose.FLEET_BATTERY_PRESENCE) < spec.battery_share
+    depot = depot_places(spec, home)
+    has_battery = (draw(Purpose.FLEET_BATTERY_PRESENCE) < spec.battery_share) & ~depot
     battery, reserve_kwh = _sample_battery(spec, home, has_battery)
-    has_solar = draw(Purpose.FLEET_SOLAR_PRESENCE) < spec.solar_share
+    has_solar = (draw(Purpose.FLEET_SOLAR_PRESENCE) < spec.solar_share) & ~depot
     # AC rating: lognormal DC size (median 6.8 kW, sigma 0.40) over a DC/AC ratio of 1.2.
     solar_kw = (6.8 * torch.exp(0.40 * bell(Purpose.FLEET_SOLAR_SIZE))).clamp(2.0, 20.0) / 1.2
     solar_kw = torch.where(has_solar, solar_kw, torch.zeros_like(solar_kw))
     load_mean_kw = (0.6 * torch.exp(0.35 * bell(Purpose.FLEET_LOAD_MEAN))).clamp(0.2, 2.0)
-    cars = _sample_cars(spec, home, load_mean_kw) if spec.ev_share > 0 else None
-    flexible = _sample_flexible(spec, home)
+    load_mean_kw = building_load_kw(load_mean_kw, depot)
+    cars = _cars_and_vehicles(spec, home, load_mean_kw, depot)
+    flexible = _sample_flexible(spec, home, ~depot)
     import_limit_kw, export_limit_kw = _site_limits(spec, solar_kw, battery, cars)
     if spec.export_limit_kw is None:
         for kind in kinds_present(flexible):
@@ -197,6 +104,8 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
         export_limit_kw,
         torch.full_like(solar_kw, spec.homeowner_share),
     )
+    if cars is not None:
+        agreement = depot_agreement(agreement, cars, load_mean_kw, depot)
     return Fleet(
         home,
         battery,
@@ -208,14 +117,31 @@ def sample_fleet(spec: FleetSpec) -> Fleet:
         duration_class(battery, agreement),
         cars,
         flexible,
+        shared=shared_connections(spec, home, depot, load_mean_kw, cars, flexible),
     )
 
 
-def _sample_flexible(spec: FleetSpec, home: Tensor) -> FlexibleFleet | None:
-    """Sample the flexible devices, (N,); none where no home has one."""
+def _cars_and_vehicles(
+    spec: FleetSpec, home: Tensor, load_mean_kw: Tensor, depot: Tensor
+) -> EvFleet | None:
+    """Cars of homes and vehicles of depots, (N,); none where there is neither."""
+    if spec.ev_share == 0 and not bool(depot.any()):
+        return None
+    cars = _sample_cars(spec, home, load_mean_kw)
+    if not bool(depot.any()):
+        return cars
+    vehicles = sample_vehicles(spec, home, DRIVER_ARCHETYPES)
+    both: EvFleet = map_columns(
+        vehicles, lambda vehicle, car: torch.where(depot, vehicle, car), cars
+    )
+    return both
 
-    def present(share: float, purpose: int) -> Tensor:
-        return uniform(spec.seed, 0, home, 0, purpose) < share
+
+def _sample_flexible(spec: FleetSpec, home: Tensor, here: Tensor) -> FlexibleFleet | None:
+    """Sample the flexible devices of homes that are here, (N,); none where no home has one."""
+
+    def present(share: float, purpose: int, number: int = 0) -> Tensor:
+        return (uniform(spec.seed, 0, home, number, purpose) < share) & here
 
     tanks, houses = None, None
     if spec.water_heater_share > 0:
@@ -225,6 +151,8 @@ def _sample_flexible(spec: FleetSpec, home: Tensor) -> FlexibleFleet | None:
             present(spec.water_heater_share, Purpose.FLEET_WATER_PRESENCE),
             spec.heat_pump_water_share,
             spec.thermostat_share,
+            spec.messages_water_share,
+            spec.layered_water,
         )
     if spec.hvac_share > 0:
         houses = sample_hvac(
@@ -240,12 +168,12 @@ def _sample_flexible(spec: FleetSpec, home: Tensor) -> FlexibleFleet | None:
     for number, name in enumerate(APPLIANCES):
         share = getattr(spec, f"{name}_share")
         if share > 0:
-            has = uniform(spec.seed, 0, home, number, Purpose.FLEET_APPLIANCE_PRESENCE) < share
+            has = present(share, Purpose.FLEET_APPLIANCE_PRESENCE, number)
             machines[name] = sample_appliances(spec.seed, home, has, name, spec.thermostat_share)
     engines = None
     if spec.generator_share > 0:
         has = present(spec.generator_share, Purpose.FLEET_GENERATOR_PRESENCE)
-        engines = sample_generators(spec.seed, home, has, spec.permit_share)
+        engines = sample_generators(spec.seed, home, has, spec.generator_permit_share)
     flexible = FlexibleFleet(tanks, houses, **machines, generator=engines)
     return flexible if kinds_present(flexible) else None
 
@@ -299,7 +227,7 @@ def _sample_cars(spec: FleetSpec, home: Tensor, load_mean_kw: Tensor) -> EvFleet
     small = draw(Purpose.FLEET_EV_CHARGER) < _SMALL_CHARGER_SHARE
     charge_kw = torch.where(small, charge_kw.clamp(max=_SMALL_CHARGER_KW), charge_kw)
     # An installer leaves room for the home: only then is the charger's power a promise.
-    room_kw = (spec.import_limit_kw - _BASE_LOAD_Q95 * load_mean_kw).clamp(min=_LEAST_CHARGE_KW)
+    room_kw = (spec.import_limit_kw - BASE_LOAD_Q95 * load_mean_kw).clamp(min=LEAST_CHARGE_KW)
     charge_kw = torch.minimum(charge_kw, room_kw)
     gives = (discharge_kw > 0) & (draw(Purpose.FLEET_EV_V2G) < spec.v2g_share)
     managed = draw(Purpose.FLEET_EV_MANAGED) < spec.managed_share
@@ -316,11 +244,11 @@ def _sample_cars(spec: FleetSpec, home: Tensor, load_mean_kw: Tensor) -> EvFleet
         of_cars(capacity_kwh, one),
         of_cars(charge_kw, zero),
         of_cars(discharge_kw, zero),
-        of_cars(_LEAST_CHARGE_KW * one, zero),
+        of_cars(LEAST_CHARGE_KW * one, zero),
         of_cars(eff, one),
         of_cars(eff, one),
-        of_cars(_TAPER_FILL * one, one),
-        of_cars(_EV_WEAR_PER_KWH * one, zero),
+        of_cars(TAPER_FILL * one, one),
+        of_cars(EV_WEAR_PER_KWH * one, zero),
         of_cars(drive, zero),
     )
     agreement = EvAgreement(

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import Fleet, commanded
-from vpp_envs.fleet.pick import map_columns
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.mix import homes_at
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.fleet.table import FleetTable, read_fleet_table
 from vpp_envs.random import Purpose, uniform
 
@@ -32,11 +32,11 @@ def table_homes(spec: FleetSpec, split: str, most: int) -> Fleet:
     """
     table = _table(spec)
     rows = _rows(table.fleet, spec.train_share)[split][:most]
-    fleet: Fleet = map_columns(table.fleet, lambda column: column[rows])
+    fleet = homes_at(table.fleet, rows)
     if split == "train" and not commanded(fleet).any():
         raise InputError(
-            f"{spec.table}: none of the {len(rows):,} homes to train with has a battery, or a car "
-            "that others may charge; add such homes, or raise fleet.homes."
+            f"{spec.table}: none of the {len(rows):,} homes to train with has a battery, or "
+            "another device that others may command; add such homes, or raise fleet.homes."
         )
     return fleet
 
@@ -60,7 +60,7 @@ def table_lines(spec: FleetSpec, unseen_homes: int | None) -> tuple[str, ...]:
         lines = [
             f"{spec.table}: {count:,} homes, the same in train, validation and test "
             f"({', '.join(f'{kept[one]:,}' for one in rows)}): to be split it takes {LEAST_HOMES} "
-            "with a battery or a managed car, and some of them for each split"
+            "with a battery or another device to command, and some of them for each split"
         ]
     else:
         parts = (f"{kept[one]:,} of {len(rows[one]):,} for {one}" for one in rows)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from vpp_envs.devices.ev import EvState
 from vpp_envs.flexible.kinds import FlexibleState
+from vpp_envs.people.residents import Residents
 
 
 class FleetState(NamedTuple):
@@ -14,3 +15,4 @@ class FleetState(NamedTuple):
     energy_kwh: Tensor  # stored in the batteries [kWh]
     ev: EvState | None = None  # of the cars; none: no home has one
     flexible: FlexibleState | None = None  # of flexible devices; none: no home has one
+    residents: Residents | None = None  # the owners; none: nobody is asked

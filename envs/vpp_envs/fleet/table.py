@@ -1,7 +1,8 @@
 """One's own fleet as a table, CSV or Parquet, one row a device; `columns.py` says what is in it.
 
 A home has one row of kind site, with what was agreed on for its connection, and at most one row
-each of kind battery, solar and ev. Rows may stand in any order; homes keep that of their sites.
+each of every other kind; `table_flexible.py` has those of flexible devices. Rows may stand in any
+order; homes keep that of their sites.
 
 A home may be named by any number or text. `Fleet.home_id`, which keys every random draw, is the
 number itself where the name is a whole number, and a hash of the name elsewhere, so that a home
@@ -24,15 +25,19 @@ from vpp_envs.errors import InputError
 from vpp_envs.fleet.agreement import Agreement, EvAgreement
 from vpp_envs.fleet.cohorts import duration_class, ev_class
 from vpp_envs.fleet.columns import ID, KIND, KINDS, column_names
+from vpp_envs.fleet.connection import NO_LIMIT_KW, SharedConnection, is_shared
+from vpp_envs.fleet.depots import connections_of
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.fleet.sampling import DRIVER_ARCHETYPES, LOAD_ARCHETYPES, SOLAR_ARCHETYPES
 from vpp_envs.fleet.table_cells import read_cells, write_cells
 from vpp_envs.fleet.table_check import Devices, check_cells
+from vpp_envs.fleet.table_flexible import Rows, flexible_fleet, flexible_parts
+from vpp_envs.flexible.kinds import KINDS as FLEXIBLE
+from vpp_envs.flexible.kinds import FlexibleFleet
 from vpp_envs.problems import Problem, report
 from vpp_envs.random import Purpose, uniform
 
 _LINES = 30  # of a report
-_WHOLE = {"load_archetype", "archetype"}
 
 
 class FleetTable(NamedTuple):
@@ -147,17 +152,38 @@ def _fleet(devices: dict[str, Devices], home_id: Tensor) -> Fleet:
     if len(devices["ev"].home):
         driver = archetype("ev", "archetype", DRIVER_ARCHETYPES, Purpose.FLEET_EV_ARCHETYPE)
         ev = _cars(column, driver)
+    load_mean_kw = column("site", "load_mean_kw")
+    flexible = flexible_fleet({kind: Rows(home_id, *devices[kind][1:]) for kind in FLEXIBLE})
     return Fleet(
         home_id,
         battery,
         column("solar", "ac_kw"),
         archetype("solar", "archetype", SOLAR_ARCHETYPES, Purpose.FLEET_SOLAR_ARCHETYPE),
-        column("site", "load_mean_kw"),
+        load_mean_kw,
         archetype("site", "load_archetype", LOAD_ARCHETYPES, Purpose.FLEET_LOAD_ARCHETYPE),
         agreement,
         duration_class(battery, agreement),
         ev,
+        flexible,
+        shared=_shared(column, load_mean_kw, ev, flexible),
     )
+
+
+def _shared(
+    column: Callable[[str, str], Tensor],
+    load_mean_kw: Tensor,
+    ev: EvFleet | None,
+    flexible: FlexibleFleet | None,
+) -> SharedConnection | None:
+    """Connections that sites share; none where nobody does."""
+    name = column("site", "connection")
+    if bool(name.isnan().all()):
+        return None
+    # Homes that share none are numbered apart.
+    apart = 2 * torch.arange(len(name)) + 1
+    number = torch.where(name.isnan(), apart, 2 * name.nan_to_num().long())
+    limit_kw = column("site", "connection_kw").nan_to_num(NO_LIMIT_KW)
+    return connections_of(number, limit_kw, column("site", "chargers"), load_mean_kw, ev, flexible)
 
 
 def _cars(column: Callable[[str, str, float], Tensor], archetype: Tensor) -> EvFleet:
@@ -192,19 +218,16 @@ def write_fleet(fleet: Fleet, path: str | Path, names: Sequence[str] | None = No
         names: Of the homes; by default their ids.
 
     Raises:
-        InputError: The name ends otherwise, the file cannot be written, or the fleet has devices
-            that a table does not know.
+        InputError: The name ends otherwise, the file cannot be written, or a home has what no table
+            says.
     """
-    if fleet.flexible is not None:
-        raise InputError(
-            f"{path}: tables hold no water heaters, thermostats, machines and engines yet; sample "
-            "the fleet without them, as fleet=mixed and fleet=ev do."
-        )
     homes = [str(home) for home in fleet.home_id.tolist()] if names is None else list(names)
     parts = []  # place in the table, home, kind, values by column
-    for rank, (kind, (present, columns)) in enumerate(_parts(fleet).items()):
+    for kind, (present, columns) in _parts(fleet).items():
         home = np.flatnonzero(present.numpy())
-        values = {name: column.numpy()[home] for name, column in columns.items()}
+        known = {column.name for column in KINDS[kind]}
+        values = {name: column.numpy()[home] for name, column in columns.items() if name in known}
+        rank = list(KINDS).index(kind)
         parts.append((home * len(KINDS) + rank, home, kind, values))
     order = np.argsort(np.concatenate([place for place, *_ in parts]))
     table: dict[str, list[object]] = {
@@ -212,7 +235,7 @@ def write_fleet(fleet: Fleet, path: str | Path, names: Sequence[str] | None = No
         KIND: _ordered([[kind] * len(home) for _, home, kind, _ in parts], order),
     }
     for name in column_names()[2:]:
-        cells = [_cells(name, values, len(home)) for _, home, _, values in parts]
+        cells = [_cells(kind, name, values, len(home)) for _, home, kind, values in parts]
         if any(name in values for *_, values in parts):
             table[name] = _ordered(cells, order)
     write_cells(Path(path), table)
@@ -223,12 +246,29 @@ def _ordered(parts: list[list[object]] | list[list[str]], order: np.ndarray) -> 
     return [cells[i] for i in order]
 
 
-def _cells(name: str, values: dict[str, np.ndarray], count: int) -> list[object]:
+def _cells(kind: str, name: str, values: dict[str, np.ndarray], count: int) -> list[object]:
+    """Cells of a column in the rows of a kind, None where there is nothing to say."""
     if name not in values:
         return [None] * count
-    if name == "managed":
-        return ["yes" if one else "no" for one in values[name].tolist()]
-    return list(values[name].tolist())
+    column = next(one for one in KINDS[kind] if one.name == name)
+    numbers = values[name].tolist()
+    if column.form == "truth":
+        return ["yes" if one else "no" for one in numbers]
+    if column.choices:
+        return [column.choices[int(one)] for one in numbers]
+    return [None if one != one else one for one in numbers]
+
+
+def _connection(shared: SharedConnection | None) -> dict[str, Tensor]:
+    """Cells of what homes share, NaN for those that share none, (N,); empty where nobody does."""
+    if shared is None:
+        return {}
+    open_kw, shares = torch.full_like(shared.limit_kw, torch.nan), is_shared(shared)
+    return {
+        "connection": torch.where(shares, shared.group.double(), open_kw),
+        "connection_kw": torch.where(shares, shared.limit_kw, open_kw),
+        "chargers": torch.where(shares, shared.chargers, open_kw),
+    }
 
 
 def _parts(fleet: Fleet) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
@@ -243,6 +283,7 @@ def _parts(fleet: Fleet) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
                 "load_mean_kw": fleet.load_mean_kw,
                 "load_archetype": fleet.load_archetype,
                 "homeowner_share": agreement.homeowner_share,
+                **_connection(fleet.shared),
             },
         ),
         "battery": (
@@ -271,4 +312,4 @@ def _parts(fleet: Fleet) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
             "archetype": ev.archetype,
         }
         parts["ev"] = (ev.params.charge_kw > 0, columns)
-    return parts
+    return {**parts, **flexible_parts(fleet.flexible)}

@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from vpp_envs.fleet.columns import ID, KIND, KINDS, NEEDED, Column, column_names
-from vpp_envs.fleet.table_rules import PARTS, RULES, SITE, Columns
+from vpp_envs.fleet.table_blanks import fill_blanks
+from vpp_envs.fleet.table_rule import SITE, Columns, Rule
+from vpp_envs.fleet.table_rules import PARTS, RULES
 from vpp_envs.problems import Problem
 from vpp_envs.signals.readers.csv_rows import CsvRows
 
@@ -22,7 +24,11 @@ _TWICE = {
     "battery": "join the two in one row: add their usable_kwh, charge_kw and discharge_kw",
     "solar": "join the two in one row: add their ac_kw",
     "ev": "one car a home can be simulated: take one out, or give it a home_id and a site row",
+    "water_heater": "join the two in one row: add their volume_l, element_kw and draw_l_per_day",
+    "hvac": "join the two in one row: add their sizes",
+    "generator": "one a home can be simulated: keep that which runs first",
 }
+_TAKE_OUT = "one a home can be simulated: take one out, or give it a home_id and a site row"
 _SHOWN = 40  # letters of a cell in a report
 
 
@@ -134,8 +140,9 @@ def _devices(rows: _Rows, sites: Devices | None) -> tuple[Devices, list[Problem]
     rule = "has no row of kind site; add one with the limits that were agreed on"
     problems += rows.problems(home < 0, ID, rule)
     of_site = columns if sites is None else sites.column
-    limit_kw = np.append(of_site["import_limit_kw"], np.nan)[home]
-    problems += _broken(rows, {**columns, SITE + "import_limit_kw": limit_kw})
+    limits = ("import_limit_kw", "export_limit_kw")
+    of_home = {SITE + limit: np.append(of_site[limit], np.nan)[home] for limit in limits}
+    problems += _broken(rows, {**columns, **of_home})
     return Devices(name, home, columns), problems
 
 
@@ -144,7 +151,8 @@ def _doubled(rows: _Rows) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for number, name in zip(rows.number.tolist(), rows.cells(ID), strict=True):
         if first.setdefault(name, number) != number:
-            rule = f"has a {rows.kind} in row {first[name]} already; {_TWICE[rows.kind]}"
+            fix = _TWICE.get(rows.kind, _TAKE_OUT)
+            rule = f"has a {rows.kind} in row {first[name]} already; {fix}"
             yield Problem(number, ID, _shown(name), rule)
 
 
@@ -176,6 +184,7 @@ def _columns(rows: _Rows) -> tuple[dict[str, np.ndarray], list[Problem]]:
         lesser = np.fmin(columns["least_charge_kw"], columns["charge_kw"])
         blank = rows.cells("least_charge_kw") == ""
         columns["least_charge_kw"] = np.where(blank, lesser, columns["least_charge_kw"])
+    fill_blanks(rows.kind, columns, lambda name: rows.cells(name) == "")
     return columns, problems
 
 
@@ -187,17 +196,18 @@ def _numbers(rows: _Rows, column: Column) -> tuple[np.ndarray, list[Problem]]:
     if column.form == "whole":
         low = low | high | (number % 1 > 0)
         high = np.zeros_like(low)
-        rule = f"must be a whole number from 0 to {column.most:g}; leave it blank for a random one"
+        fix = column.slip or "leave it blank for a random one"
+        rule = f"must be a whole number from 0 to {column.most:.0f}; {fix}"
     else:
         bound = f"{'at least' if column.zero else 'above'} {column.least:g}"
-        rule = f"must be {bound}; write it without a sign, or mend it"
+        rule = f"must be {bound}; {column.low or 'write it without a sign, or mend it'}"
     problems += rows.problems(low, column.name, rule)
     rule = f"must be at most {column.most:g}; {column.slip}"
     problems += rows.problems(high, column.name, rule)
     number[low | high] = np.nan
     least, most = column.usual
     problems += rows.problems(number > most, column.name, column.slip, warning=True)
-    rule = "is unusually low; check it"
+    rule = column.low or "is unusually low; check it"
     problems += rows.problems(number < least, column.name, rule, warning=True)
     return number, problems
 
@@ -209,7 +219,7 @@ def _read_numbers(rows: _Rows, column: Column) -> tuple[np.ndarray, list[Problem
     given = np.flatnonzero(cells != "")
     try:
         number[given] = cells[given].astype(np.float64)
-        if column.form != "truth" and np.isfinite(number[given]).all():
+        if column.form in ("number", "whole") and np.isfinite(number[given]).all():
             return number, []
     except ValueError:
         pass
@@ -226,6 +236,8 @@ def _number(cell: str, column: Column) -> tuple[float, str]:
     if column.form == "truth":
         truth = _TRUTH.get(cell.lower(), math.nan)
         return truth, "must be yes or no; write one of the two" * math.isnan(truth)
+    if column.choices:
+        return _chosen(cell, column.choices)
     try:
         number = float(cell)
     except ValueError:
@@ -237,6 +249,16 @@ def _number(cell: str, column: Column) -> tuple[float, str]:
     if not math.isfinite(number):
         return math.nan, "is not finite; write a number"
     return number, ""
+
+
+def _chosen(cell: str, choices: tuple[str, ...]) -> tuple[float, str]:
+    """Number of a word among those to choose from, or NaN and what is wrong."""
+    word = cell.lower().replace("_", " ")
+    if word in choices:
+        return float(choices.index(word)), ""
+    near = difflib.get_close_matches(word, choices, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "write one of them"
+    return math.nan, f"must be {', '.join(choices[:-1])} or {choices[-1]}; {hint}"
 
 
 def _fill_parts(rows: _Rows, columns: dict[str, np.ndarray]) -> Iterator[Problem]:
@@ -265,7 +287,18 @@ def _broken(rows: _Rows, columns: Columns) -> Iterator[Problem]:
             in_kwh = rows.cells(name) == ""
             yield from rows.problems(broken & in_kwh, other, rule.rule, rule.warning)
             broken = broken & ~in_kwh
+        if rule.expected:
+            yield from _told(rows, broken, rule, columns)
+            continue
         yield from rows.problems(broken, name, rule.rule, rule.warning)
+
+
+def _told(rows: _Rows, broken: np.ndarray, rule: Rule, columns: Columns) -> Iterator[Problem]:
+    """What some rows break, each with the numbers that were expected of it."""
+    expected = [number(columns) for number in rule.expected]
+    for at in np.flatnonzero(broken):
+        text = rule.rule.format(*(number[at] for number in expected))
+        yield from rows.problems(np.arange(len(broken)) == at, rule.column, text, rule.warning)
 
 
 def _shown(cell: str) -> str:

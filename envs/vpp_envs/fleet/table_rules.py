@@ -1,25 +1,15 @@
 """Rules that tie the numbers of one row together, or to those of its site."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-Columns = Mapping[str, np.ndarray]  # float64, (M,), NaN for what is open or wrong
-SITE = "site."  # in front of columns of a device's site
+from vpp_envs.fleet.table_rule import A_HAIR, Columns, Rule, above_connection
+from vpp_envs.fleet.table_rules_flexible import FLEXIBLE_RULES
 
 _LONG_H = 10.0
 _LARGE_RESERVE = 0.80
-_A_HAIR = 1e-9  # 0.8 times a capacity is not exactly four fifths of it
-
-
-class Rule(NamedTuple):
-    """What must not be, or looks like a slip; comparisons with NaN are false."""
-
-    column: str  # that the report names
-    broken: Callable[[Columns], np.ndarray]
-    rule: str  # what is wrong; after a semicolon the fix
-    warning: bool = False
 
 
 class Part(NamedTuple):
@@ -40,13 +30,7 @@ def _discharges(columns: Columns) -> np.ndarray:
 
 
 def _charger(kind: str) -> Rule:
-    return Rule(
-        "charge_kw",
-        lambda c: c["charge_kw"] > c[SITE + "import_limit_kw"],
-        f"is above the import_limit_kw of its site, so that the {kind} never charges at full "
-        "power; check both",
-        warning=True,
-    )
+    return above_connection("charge_kw", f"{kind} never charges")
 
 
 def _looks_like_a_share(column: str) -> Rule:
@@ -74,6 +58,16 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "is below load_mean_kw, so that the home alone is beyond it; check both",
             warning=True,
         ),
+        Rule(
+            "connection",
+            lambda c: ~np.isnan(c["connection"]) & np.isnan(c["connection_kw"]),
+            "needs connection_kw beside it; write what the home brings to the limit, in kW",
+        ),
+        Rule(
+            "connection_kw",
+            lambda c: np.isnan(c["connection"]) & ~np.isnan(c["connection_kw"]),
+            "needs connection beside it; write one number for all that share the connection",
+        ),
     ),
     "battery": (
         Rule(
@@ -84,7 +78,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(
             "reserve_pct",
             lambda c: (
-                (c["reserve_kwh"] > (_LARGE_RESERVE + _A_HAIR) * c["usable_kwh"])
+                (c["reserve_kwh"] > (_LARGE_RESERVE + A_HAIR) * c["usable_kwh"])
                 & (c["reserve_kwh"] <= c["usable_kwh"])
             ),
             "keeps more than 80 % of the capacity, which leaves little to dispatch; check it",
@@ -92,7 +86,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule(
             "discharge_kw",
-            lambda c: c["usable_kwh"] > (_LONG_H + _A_HAIR) * c["discharge_kw"],
+            lambda c: c["usable_kwh"] > (_LONG_H + A_HAIR) * c["discharge_kw"],
             "takes more than 10 h to empty the battery; check usable_kwh and discharge_kw",
             warning=True,
         ),
@@ -126,4 +120,5 @@ RULES: dict[str, tuple[Rule, ...]] = {
             warning=True,
         ),
     ),
+    **FLEXIBLE_RULES,
 }

@@ -10,9 +10,11 @@ from vpp_envs.random import Purpose, normal, uniform
 
 HOT_WATER_ARCHETYPES = 64
 _LITRES = 3.7854
+_FILLED = 0.9  # of its rating an electric tank holds (OCHRE)
+_USUAL_UA = 1.15e-3  # of a tank without a heat pump [kW/K]
 _BTU_PER_GAL_F = 8.2938 * 1.0007  # heat of water
 _W_PER_K = 0.527527  # of a Btu an hour and degree Fahrenheit
-# Rated gallons and their share (an assumption); an electric tank holds 0.9 of its rating (OCHRE).
+# Rated gallons and their share (an assumption).
 _SIZES = ((40.0, 0.25), (50.0, 0.50), (65.0, 0.10), (80.0, 0.15))
 # Hot water of homes with one to five bedrooms over that with three, and their share (assumed).
 _USES = ((46 / 69, 0.10), (57 / 69, 0.25), (1.0, 0.40), (79 / 69, 0.20), (91 / 69, 0.05))
@@ -21,7 +23,13 @@ _PUMP_UA = ((58.0, 1.90e-3), (73.0, 2.11e-3), (1e9, 2.48e-3))
 
 
 def sample_water_heaters(
-    seed: int, home: Tensor, present: Tensor, pump_share: float = 0.3, managed_share: float = 1.0
+    seed: int,
+    home: Tensor,
+    present: Tensor,
+    pump_share: float = 0.3,
+    managed_share: float = 1.0,
+    messages_share: float = 0.0,
+    layered: bool = False,
 ) -> WaterHeaterFleet:
     """Sample water heaters, float64, (N,).
 
@@ -34,56 +42,102 @@ def sample_water_heaters(
         present: Which homes have an electric tank, (N,) bool.
         pump_share: Of the tanks with a heat pump.
         managed_share: Of the owners who let others choose when it heats.
+        messages_share: Of the tanks that hear CTA-2045 messages and take no power.
+        layered: Whether the water is simulated in two layers.
     """
 
     def draw(purpose: int) -> Tensor:
         return uniform(seed, 0, home, 0, purpose)
 
-    def pick(table: tuple[tuple[float, float], ...], purpose: int) -> Tensor:
-        numbers = torch.tensor(table, dtype=torch.float64)
-        edges = numbers[:, 1].cumsum(0)[:-1]
-        return numbers[torch.bucketize(draw(purpose), edges, right=True), 0]
-
-    gallons = pick(_SIZES, Purpose.FLEET_WATER_SIZE)
     pump = present & (draw(Purpose.FLEET_WATER_PUMP) < pump_share)
-    loss = 1.15e-3 * torch.exp(0.20 * normal(seed, 0, home, 0, Purpose.FLEET_WATER_UA))
+    managed = present & (draw(Purpose.FLEET_WATER_MANAGED) < managed_share)
+    messages = present & (draw(Purpose.FLEET_WATER_MESSAGES) < messages_share)
+    params = _params(seed, home, present, pump)
+    use = _pick(_USES, draw(Purpose.FLEET_WATER_USE))
+    zero = torch.zeros_like(use)
+    fleet = WaterHeaterFleet(
+        params,
+        torch.where(present, params.pump_kw + params.element_kw, zero),
+        torch.where(present, use, zero),
+        _agreement(seed, home, pump, use, managed),
+        (draw(Purpose.FLEET_WATER_ARCHETYPE) * HOT_WATER_ARCHETYPES).to(torch.int64) * present,
+        torch.where(managed, pump.to(torch.int64), torch.full_like(home, -1)),
+        only_where_some(messages),
+        only_where_some(present & layered),
+    )
+    check_water_heaters(fleet, "water heater of a sampled home")
+    return fleet
+
+
+def _pick(table: tuple[tuple[float, float], ...], share: Tensor) -> Tensor:
+    """Numbers of a table of numbers and their probabilities at shares in [0, 1), (N,)."""
+    numbers = torch.tensor(table, dtype=torch.float64)
+    edges = numbers[:, 1].cumsum(0)[:-1]
+    return numbers[torch.bucketize(share, edges, right=True), 0]
+
+
+def _params(seed: int, home: Tensor, present: Tensor, pump: Tensor) -> WaterHeaterParams:
+    """Constants of tanks, (N,); where there is none, of a litre that loses 1 kW/K."""
+    gallons = _pick(_SIZES, uniform(seed, 0, home, 0, Purpose.FLEET_WATER_SIZE))
+    loss = _USUAL_UA * torch.exp(0.20 * normal(seed, 0, home, 0, Purpose.FLEET_WATER_UA))
     ua = torch.where(pump, _ua_with_pump(gallons), loss)
     zero, one = torch.zeros_like(gallons), torch.ones_like(gallons)
-
-    def of_tanks(value: Tensor, absent: Tensor) -> Tensor:
-        return torch.where(present, value, absent)
-
-    params = WaterHeaterParams(
-        of_tanks(0.9 * gallons * _LITRES, one),
-        of_tanks(ua, one),
+    return WaterHeaterParams(
+        torch.where(present, _FILLED * gallons * _LITRES, one),
+        torch.where(present, ua, one),
         torch.where(pump, 0.5 * one, zero),
         4.2 * one,  # 1.1745 times a uniform energy factor of 3.6
-        of_tanks(4.5 * one, zero),
+        torch.where(present, 4.5 * one, zero),
     )
-    use = pick(_USES, Purpose.FLEET_WATER_USE)
+
+
+def _agreement(
+    seed: int, home: Tensor, pump: Tensor, use: Tensor, managed: Tensor
+) -> WaterHeaterAgreement:
+    """Set-points around 51.7 C, and half of the homes with a mixing valve, (N,)."""
+    one = torch.ones_like(use)
     score = normal(seed, 0, home, 0, Purpose.FLEET_WATER_SETTING)
     setting = (51.7 + 1.5 * score).clamp(49.0, 56.0)
-    most = torch.where(draw(Purpose.FLEET_WATER_MIXING) < 0.5, 60.0 * one, setting)
-    managed = present & (draw(Purpose.FLEET_WATER_MANAGED) < managed_share)
-    agreement = WaterHeaterAgreement(
+    valve = uniform(seed, 0, home, 0, Purpose.FLEET_WATER_MIXING) < 0.5
+    most = torch.where(valve, 60.0 * one, setting)
+    return WaterHeaterAgreement(
         43.0 * one,
         most,
         setting,
         torch.where(pump, 8.17 * one, 5.56 * one).minimum(setting - 44.5),
-        0.8 * use,
+        large_draw_kwh(use),
         managed.double(),
         most,
     )
-    fleet = WaterHeaterFleet(
-        params,
-        of_tanks(params.pump_kw + params.element_kw, zero),
-        of_tanks(use, zero),
-        agreement,
-        (draw(Purpose.FLEET_WATER_ARCHETYPE) * HOT_WATER_ARCHETYPES).to(torch.int64) * present,
-        torch.where(managed, pump.to(torch.int64), torch.full_like(home, -1)),
-    )
-    check_water_heaters(fleet, "water heater of a sampled home")
-    return fleet
+
+
+def only_where_some(which: Tensor) -> Tensor | None:
+    """A column of what few heaters are, 1 or 0; none where no heater is.
+
+    Args:
+        which: Of the heaters, (N,) bool.
+    """
+    return which.double() if bool(which.any()) else None
+
+
+def large_draw_kwh(use: Tensor) -> Tensor:
+    """Heat of a large draw in five minutes (q95), (N,). [kWh]
+
+    Args:
+        use: Hot water per that of a home of three bedrooms, (N,).
+    """
+    return 0.8 * use
+
+
+def ua_of(volume_l: Tensor, pump: Tensor) -> Tensor:
+    """UA of tanks of which no more is known, (N,). [kW/K]
+
+    Args:
+        volume_l: Of water, (N,). [L]
+        pump: Which have a heat pump, (N,) bool.
+    """
+    usual = torch.full_like(volume_l, _USUAL_UA)
+    return torch.where(pump, _ua_with_pump(volume_l / (_FILLED * _LITRES)), usual)
 
 
 def _ua_with_pump(gallons: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vpp_envs.devices.appliance import (
+    ApplianceParams,
     Jobs,
     advance,
     arrived,
@@ -29,7 +30,7 @@ from vpp_envs.flexible.appliance_parts import (
     ApplianceState,
     ApplianceTables,
 )
-from vpp_envs.flexible.flex import Flex, Served, into_flex, read_curve
+from vpp_envs.flexible.flex import Flex, Served, into_flex, read_curve, unless_out
 
 
 def moment_of(
@@ -84,7 +85,12 @@ def flex(moment: ApplianceMoment, fleet: ApplianceFleet, dt_h: float) -> Flex:
 
 
 def step(
-    asked_kw: Tensor, around: Flex, moment: ApplianceMoment, fleet: ApplianceFleet, dt_h: float
+    asked_kw: Tensor,
+    around: Flex,
+    moment: ApplianceMoment,
+    fleet: ApplianceFleet,
+    dt_h: float,
+    out: Tensor | None = None,
 ) -> ApplianceOutcome:
     """Advance the machines by one step.
 
@@ -95,30 +101,42 @@ def step(
         moment: State and signals.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
+        out: 1 where the grid is away: no job goes on, those of twins neither, (..., N).
     """
     jobs, machine = first_of(moment.jobs), fleet.params
     block_kw, twin_kw = moment.block_kw[0], moment.block_kw[1]
     asked_on = into_flex(asked_kw, around) * 2.0 > block_kw
     # A block without power costs nothing and passes.
-    runs = (jobs.loaded > 0) & (asked_on | (block_kw <= 0))
-    power_kw = torch.where(runs, block_kw, torch.zeros_like(block_kw))
-    works = torch.stack((runs, moment.jobs.loaded[1] > 0))
+    runs = jobs.loaded * (asked_on | (block_kw <= 0))
+    works = torch.stack((runs, moment.jobs.loaded[1]))
+    if out is not None:
+        works = works * (out <= 0)
+        runs, twin_kw = works[0], unless_out(twin_kw, out)
+    power_kw = runs * block_kw
     both = advance(moment.jobs, works, machine, dt_h)
+    if out is not None:
+        both = both._replace(jobs=_excused(both.jobs, machine, out))
     done, twin = first_of(both), second_of(both.jobs)
-    interrupted = is_held(jobs, machine) & ~runs
-    waits = jobs.loaded * (1.0 - runs.to(block_kw.dtype)) + jobs.behind
+    interrupted = is_held(jobs, machine) & (runs <= 0)
+    waits = jobs.loaded * (1.0 - runs) + jobs.behind
     none = torch.zeros_like(power_kw)
-    broken = (done.missed & (jobs.feasible > 0)) | interrupted
+    broken = (done.missed * jobs.feasible > 0) | interrupted
     return ApplianceOutcome(
         ApplianceState(done.jobs, twin),
         Served(power_kw, twin_kw, none, none, broken),
         moment.comes,
-        done.started.to(none.dtype),
-        done.finished.to(none.dtype),
-        done.missed.to(none.dtype),
+        done.started,
+        done.finished,
+        done.missed,
         waits * dt_h,
         interrupted.to(none.dtype),
     )
+
+
+def _excused(jobs: Jobs, machine: ApplianceParams, out: Tensor) -> Jobs:
+    """Jobs that an outage leaves too little time are late for nobody's fault."""
+    too_late = (out > 0) & (slack_s(jobs, machine) < 0)
+    return jobs._replace(feasible=torch.where(too_late, 0.0 * jobs.feasible, jobs.feasible))
 
 
 def stored_kwh(moment: ApplianceMoment, fleet: ApplianceFleet) -> Tensor:

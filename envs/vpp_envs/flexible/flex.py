@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vpp_envs.fleet.pick import is_nan
+
 # Below this step an on/off device is on or off for all of it, and lockouts are kept by timers;
 # from it on a share of the step is served, and its cycling lies inside the step.
 DUTY_CYCLE_FROM_H = 5.0 / 60.0
@@ -46,6 +48,18 @@ class Edges(NamedTuple):
     low_kw: Tensor  # from which every promise stays reachable, lower edge [kW]
     high_kw: Tensor  # upper edge [kW]
     alone_kw: Tensor  # when nobody asks, within the edges [kW]
+
+
+def unless_out(power_kw: Tensor, out: Tensor | None) -> Tensor:
+    """Power of devices that stand still while the grid is away, (..., N). [kW]
+
+    Args:
+        power_kw: With the grid, (..., N). [kW]
+        out: 1 where the grid is away, (..., N); none: it never is.
+    """
+    if out is None:
+        return power_kw
+    return torch.where(out > 0, torch.zeros_like(power_kw), power_kw)
 
 
 def with_thermostat(cohort: Tensor, low_kw: Tensor, high_kw: Tensor, alone_kw: Tensor) -> Edges:
@@ -92,14 +106,14 @@ def into_flex(asked_kw: Tensor, flex: Flex) -> Tensor:
         asked_kw: Power asked, load positive, (..., N). [kW]
         flex: The device at this moment.
     """
-    silent = torch.isnan(asked_kw) | (flex.cohort < 0)
+    silent = is_nan(asked_kw) | (flex.cohort < 0)
     power_kw = torch.where(silent, flex.alone_kw, asked_kw)
     power_kw = torch.minimum(torch.maximum(power_kw, flex.low_kw), flex.high_kw)
     small = power_kw.abs() < flex.least_kw
     runs = (power_kw.abs() * 2.0 >= flex.least_kw) | (flex.low_kw > 0) | (flex.high_kw < 0)
     # A device that generates runs below 0, one that draws above.
     side = torch.where(flex.low_kw < 0, -flex.least_kw, flex.least_kw)
-    possible = torch.where(side < 0, side >= flex.low_kw, side <= flex.high_kw)
+    possible = (side >= flex.low_kw) & (side <= flex.high_kw)
     snapped_kw = torch.where(runs & possible, side, torch.zeros_like(side))
     return torch.where(small, snapped_kw, power_kw)
 
@@ -155,7 +169,9 @@ def read_curve(curve: Tensor, share: Tensor, cohort: Tensor) -> Tensor:
         return torch.zeros_like(share)
     at = share * (points - 1)
     cell = at.floor().clamp(0.0, points - 2.0)
-    index = cell.to(torch.int64) + cohort.clamp(min=0) * points
+    index = cell.to(torch.int64)
+    if curve.shape[-2] > 1:
+        index = index + cohort.clamp(min=0) * points
     flat = curve.flatten(-2)
     left = torch.gather(flat, -1, index)
     right = torch.gather(flat, -1, index + 1)

@@ -76,8 +76,28 @@ def for_outage(moment: GeneratorMoment, fleet: GeneratorFleet, dt_h: float) -> F
     return _told(moment, limits, exists, cohort, fleet)
 
 
+def on_island(moment: GeneratorMoment, fleet: GeneratorFleet, dt_h: float) -> Flex:
+    """What the engines can supply in a step without the grid, behind their transfer switches.
+
+    It depends on fuel alone: an outage does not ask how long an engine has rested.
+
+    Args:
+        moment: State and signals.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    s = moment.state
+    rested = s._replace(on=torch.zeros_like(s.on), since_s=torch.full_like(s.since_s, 1e6))
+    return for_outage(moment._replace(state=rested), fleet, dt_h)
+
+
 def step(
-    asked_kw: Tensor, around: Flex, moment: GeneratorMoment, fleet: GeneratorFleet, dt_h: float
+    asked_kw: Tensor,
+    around: Flex,
+    moment: GeneratorMoment,
+    fleet: GeneratorFleet,
+    dt_h: float,
+    out: Tensor | None = None,
 ) -> GeneratorOutcome:
     """Advance the engines by one step.
 
@@ -87,6 +107,8 @@ def step(
         moment: State and signals.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
+        out: 1 where the grid is away, (..., N): what an engine does on its island takes fuel, and
+            to the grid it rests.
     """
     s, engine = moment.state, fleet.params
     dt_s = float(round(dt_h * 3600.0))
@@ -113,6 +135,8 @@ def step(
     cost = cost + starts * fleet.start_cost
     none = torch.zeros_like(power_kw)
     broken = _broken(power_kw, s, state, left_l, fleet)
+    if out is not None:
+        state = _after_island(state, s, out, dt_s)
     return GeneratorOutcome(
         state,
         Served(power_kw, none, cost, none, broken),
@@ -121,6 +145,21 @@ def step(
         starts,
         on * dt_h,
         fuel_l * engine.co2_kg_per_l,
+    )
+
+
+def _after_island(
+    after: GeneratorState, before: GeneratorState, out: Tensor, dt_s: float
+) -> GeneratorState:
+    """State of engines that fed no grid in this step: at rest, with the fuel that is left."""
+    dark = out > 0
+    none = torch.zeros_like(after.on)
+    rested_s = torch.where(before.on > 0, none + dt_s, before.since_s + dt_s).clamp(max=1e6)
+    return after._replace(
+        on=torch.where(dark, none, after.on),
+        since_s=torch.where(dark, rested_s, after.since_s),
+        for_others=torch.where(dark, none, after.for_others),
+        run_s=torch.where(dark, before.run_s, after.run_s),
     )
 
 

@@ -80,6 +80,13 @@ class HvacTables(NamedTuple):
     curve: Tensor  # worth of a kWh by class and fill, (I, C, F) [currency/kWh]
 
 
+class Gains(NamedTuple):
+    """Heat of sun, people and appliances, (..., N). [kW]"""
+
+    air_kw: Tensor  # into the air
+    mass_kw: Tensor  # into the mass
+
+
 class HouseCourse(NamedTuple):
     """The step ahead of houses with their machines off, and what these can do, (..., N)."""
 
@@ -106,7 +113,7 @@ class HvacMoment(NamedTuple):
     """State and signals of one step, (..., N)."""
 
     outdoor_c: Tensor  # [C]
-    gain_kw: Tensor  # heat of sun, people and appliances, half into the air, half into the mass
+    gains: Gains
     away: Tensor  # [0 to 1]
     ahead: HouseAhead  # of the homes and of their twins, (2, ..., N)
     curve: Tensor  # (..., C, F) [currency/kWh]

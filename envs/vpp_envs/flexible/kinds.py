@@ -174,6 +174,7 @@ def step_kind(
     moment: FlexibleMoment,
     fleet: FlexibleFleet,
     dt_h: float,
+    out: Tensor | None = None,
 ) -> Any:  # noqa: ANN401 - each kind has its own outcome
     """Advance one kind by one step.
 
@@ -184,9 +185,10 @@ def step_kind(
         moment: State and signals of all kinds.
         fleet: Constants of all kinds.
         dt_h: Length of the step. [h]
+        out: 1 where the grid is away, (..., N); none: it never is.
     """
     parts = getattr(moment, kind), getattr(fleet, kind)
-    return MODULES[kind].step(asked_kw, around, *parts, dt_h)
+    return MODULES[kind].step(asked_kw, around, *parts, dt_h, out)
 
 
 def stored_kwh(moment: FlexibleMoment, fleet: FlexibleFleet) -> list[Tensor]:

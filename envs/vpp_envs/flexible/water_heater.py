@@ -8,20 +8,22 @@ a deadline, forced when no time is left.
 One node has no cold layer below a hot one: all of it cools with every draw. It so counts about ten
 times as much cold water as a tank of two layers under the same power and draws, and its promise
 is kept with room to spare.
+
+Many heaters hear CTA-2045 messages and no power; `water_heater_thermostat` says what they can do.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from vpp_envs.devices.tank import Layers
 from vpp_envs.devices.water_heater import (
     Draw,
-    Flow,
     Heater,
-    Passage,
+    Taken,
     flow,
-    heat_for_kw,
     heat_kw,
-    heat_within_kw,
     heater_now,
     kwh_per_k,
     most_kw,
@@ -29,8 +31,23 @@ from vpp_envs.devices.water_heater import (
     power_for_kw,
     taken,
 )
-from vpp_envs.fleet.pick import beside, column_of_each, first_of, second_of
-from vpp_envs.flexible.flex import Flex, Served, into_flex, told_of_homes, with_thermostat
+from vpp_envs.fleet.pick import beside, column_of_each, first_of, is_nan, second_of
+from vpp_envs.flexible.flex import (
+    Edges,
+    Flex,
+    Served,
+    into_flex,
+    told_of_homes,
+    unless_out,
+    with_thermostat,
+)
+from vpp_envs.flexible.water_heater_layers import (
+    heats_to,
+    layers_ahead,
+    layers_now,
+    pass_layers,
+    watched_c,
+)
 from vpp_envs.flexible.water_heater_parts import (
     TankAhead,
     TankState,
@@ -39,6 +56,14 @@ from vpp_envs.flexible.water_heater_parts import (
     WaterHeaterOutcome,
     WaterHeaterState,
     WaterHeaterTables,
+)
+from vpp_envs.flexible.water_heater_thermostat import (
+    by_message,
+    most_stored_c,
+    own_thermostat,
+    relay,
+    relay_by_message,
+    thermostat_kw,
 )
 
 
@@ -64,22 +89,28 @@ def foresee(s: TankState, draw: Draw, fleet: WaterHeaterFleet, dt_h: float) -> T
     """
     tank, agreed = fleet.params, fleet.agreement
     passing = flow(draw, tank, dt_h)
-    heater = heater_now(s.temp_c, draw, tank)
+    water = layers_now(s.temp_c, s.above_k)
+    layers = layers_ahead(water, draw, tank, fleet.layered, dt_h)
+    heater = heater_now(water.lower_c, draw, tank)
     floor_c = floor_of_c(heater, fleet, dt_h)
     like = torch.zeros_like(floor_c)
     top_c = agreed.most_c - _still_comes_k(heater, s.ran_h, fleet, dt_h)
-    high_kw = power_for_kw(heat_within_kw(s.temp_c, top_c, passing, dt_h), heater)
-    low_kw = power_for_kw(heat_for_kw(s.temp_c, floor_c, passing, dt_h), heater)
-    due = is_due(s.temp_c, s.cool_h, heater, fleet)
-    hot_kw = power_for_kw(heat_within_kw(s.temp_c, agreed.hot_c + like, passing, dt_h), heater)
-    low_kw = torch.where(due, torch.maximum(hot_kw, low_kw), low_kw)
+    hot_c = agreed.hot_c + like
+    to_top, to_floor, to_hot = heats_to(s.temp_c, (top_c, floor_c, hot_c), passing, layers, dt_h)
+    high_kw, low_kw = power_for_kw(to_top, heater), power_for_kw(to_floor, heater)
+    cool_c = (torch.minimum(water.upper_c, hot_c) + 2.0 * water.lower_c) / 3.0
+    cool_c = s.temp_c if layers is None else torch.where(layers.layered, cool_c, s.temp_c)
+    due = is_due(cool_c, s.cool_h, heater, fleet)
+    low_kw = torch.where(due, torch.maximum(power_for_kw(to_hot, heater), low_kw), low_kw)
     high_kw = torch.maximum(high_kw, low_kw)
-    alone_kw, calls = _thermostat(s, passing, heater, fleet, dt_h)
+    alone_kw, calls = thermostat_kw(s, own_thermostat(agreed), passing, heater, dt_h, layers)
     least_kw = like
     if dt_h < 5.0 / 60.0 - 1e-9:
         low_kw, high_kw, least_kw = _on_or_off(low_kw, high_kw, heater, s.ran_h)
+    wide = Edges(low_kw, high_kw, alone_kw)
+    low_kw, high_kw, _ = by_message(wide, s, floor_c, passing, heater, fleet, dt_h, layers)
     edges = with_thermostat(fleet.cohort, low_kw, high_kw, alone_kw)
-    return TankAhead(s, passing, heater, floor_c, edges, least_kw, calls)
+    return TankAhead(s, passing, heater, floor_c, edges, least_kw, calls, layers)
 
 
 def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Flex:
@@ -90,7 +121,7 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
-    ahead, most_c = moment.ahead, fleet.agreement.most_c
+    ahead, most_c = moment.ahead, most_stored_c(fleet)
     temp_c, floor_c = ahead.state.temp_c[0], ahead.floor_c[0]
     fill = ((temp_c - floor_c) / (most_c - floor_c).clamp(min=1.0)).clamp(0.0, 1.0)
     return told_of_homes(
@@ -99,7 +130,12 @@ def flex(moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float) -> Fle
 
 
 def step(
-    asked_kw: Tensor, around: Flex, moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float
+    asked_kw: Tensor,
+    around: Flex,
+    moment: WaterHeaterMoment,
+    fleet: WaterHeaterFleet,
+    dt_h: float,
+    out: Tensor | None = None,
 ) -> WaterHeaterOutcome:
     """Advance the tanks by one step.
 
@@ -109,23 +145,23 @@ def step(
         moment: State and signals.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
+        out: 1 where the grid is away, and the twin stands still, too, (..., N).
     """
-    ahead, tank = moment.ahead, fleet.params
-    power_kw, twin_kw = into_flex(asked_kw, around), ahead.edges.alone_kw[1]
+    ahead = moment.ahead
+    power_kw, twin_kw = into_flex(asked_kw, around), unless_out(ahead.edges.alone_kw[1], out)
     both_kw = torch.stack((power_kw, twin_kw))
     heat = heat_kw(both_kw, ahead.heater)
-    passed = passage(ahead.state.temp_c, heat, ahead.flow, dt_h)
-    after = _after(ahead, passed, both_kw, fleet, dt_h)
+    ended, gone = _ended(both_kw, heat, moment, fleet, dt_h)
+    after = _after(ahead, ended, both_kw, _silent(asked_kw), fleet, dt_h)
     state = WaterHeaterState(first_of(after), second_of(after))
     before, heater = first_of(ahead.state), first_of(ahead.heater)
-    gone = taken(first_of(passed), moment.draw, tank, dt_h)
-    temp_c = state.tank.temp_c
-    exists = (fleet.rated_kw > 0).to(temp_c.dtype)
-    below_k_h = exists * (fleet.agreement.least_c - temp_c).clamp(min=0.0) * dt_h
-    large = (gone.delivered_kwh > fleet.agreement.draw_kwh).to(temp_c.dtype)
+    water = layers_now(state.tank.temp_c, state.tank.above_k)
+    exists = (fleet.rated_kw > 0).to(water.upper_c.dtype)
+    below_k_h = exists * (fleet.agreement.least_c - water.upper_c).clamp(min=0.0) * dt_h
+    large = (gone.delivered_kwh > fleet.agreement.draw_kwh).to(exists.dtype)
     none = torch.zeros_like(power_kw)
     week_h = 7.0 * 24.0
-    broken = _broken(power_kw, temp_c, heater, before, fleet, dt_h)
+    broken = _broken(power_kw, water, heater, before, fleet, dt_h)
     return WaterHeaterOutcome(
         state,
         Served(power_kw, twin_kw, none, none, broken),
@@ -170,21 +206,76 @@ def first_state(
     temp_c = agreed.set_c - (1.0 - share) * agreed.deadband_k
     zero = torch.zeros_like(temp_c)
     # Six days at most, so that nobody begins with a deadline that cannot be met.
-    tank = TankState(temp_c, zero, share * 6.0 * 24.0, zero)
+    above_k = None if fleet.layered is None else zero
+    tank = TankState(temp_c, zero, share * 6.0 * 24.0, zero, above_k)
     return WaterHeaterState(tank, tank)
 
 
+class _Ended(NamedTuple):
+    """Water of the homes' tanks and of their twins at the end of a step, (2, ..., N)."""
+
+    temp_c: Tensor  # its mean [C]
+    above_k: Tensor | None  # by which the upper layer is warmer; none: no tank has two [K]
+
+
+def _ended(
+    power_kw: Tensor, heat: Tensor, moment: WaterHeaterMoment, fleet: WaterHeaterFleet, dt_h: float
+) -> tuple[_Ended, Taken]:
+    """The water after a step, and what left the homes' tanks."""
+    ahead, tank, draw = moment.ahead, fleet.params, moment.draw
+    passed = passage(ahead.state.temp_c, heat, ahead.flow, dt_h)
+    gone = taken(first_of(passed), draw, tank, dt_h)
+    if ahead.layers is None:
+        return _Ended(passed.temp_c, None), gone
+    own = own_thermostat(fleet.agreement)
+    after = pass_layers(power_kw, heat, ahead.layers, ahead.heater, own, draw, tank, dt_h)
+    two, (upper_c, lower_c) = ahead.layers.layered, after.state
+    mean_c = (upper_c + 2.0 * lower_c) / 3.0
+    cold_kwh = after.cold_kwh[0]
+    of_two = (
+        *(after.lost_kwh[0], after.delivered_kwh[0]),
+        *(cold_kwh, draw.mixed_l * (cold_kwh > 0)),
+    )
+    return _Ended(
+        torch.where(two, mean_c, passed.temp_c),
+        torch.where(two, upper_c - mean_c, torch.zeros_like(mean_c)),
+    ), Taken(*(torch.where(two, one, other) for one, other in zip(of_two, gone, strict=True)))
+
+
+def _silent(asked_kw: Tensor) -> Tensor:
+    """1 where nobody asks (NaN), (..., N); a number, for compiled code reads truths one by one."""
+    return is_nan(asked_kw).to(asked_kw.dtype)
+
+
 def _after(
-    ahead: TankAhead, passed: Passage, power_kw: Tensor, fleet: WaterHeaterFleet, dt_h: float
+    ahead: TankAhead,
+    ended: _Ended,
+    power_kw: Tensor,
+    silent: Tensor,
+    fleet: WaterHeaterFleet,
+    dt_h: float,
 ) -> TankState:
-    """State of tanks after a step of a power."""
-    s = ahead.state
-    hot = passed.temp_c >= fleet.agreement.hot_c - 1e-3
+    """State of tanks after a step of a power that the homes were asked for, or were not."""
+    s, agreed = ahead.state, fleet.agreement
+    water = layers_now(ended.temp_c, ended.above_k)
+    seen_c = ended.temp_c
+    if ahead.layers is not None:
+        watched = watched_c(water, fleet.params.pump_kw > 0)
+        seen_c = torch.where(ahead.layers.layered, watched, seen_c)
+    heating = relay(seen_c, ahead.calls, agreed)
+    if fleet.messages_only is not None:
+        # Nobody asks twins; whoever is asked for what it does anyway hears nothing new either.
+        told_nothing = torch.stack((silent, torch.ones_like(silent)))
+        left_alone = (told_nothing > 0) | (power_kw == ahead.edges.alone_kw)
+        heard = relay_by_message(seen_c, ahead.calls, power_kw > 0, left_alone, agreed)
+        heating = torch.where(fleet.messages_only > 0, heard, heating)
+    hot = water.lower_c >= agreed.hot_c - 1e-3
     return TankState(
-        passed.temp_c,
-        _relay(passed.temp_c, ahead.calls, fleet),
+        ended.temp_c,
+        heating,
         torch.where(hot, torch.zeros_like(s.cool_h), s.cool_h + dt_h),
         _ran_h(power_kw, ahead.heater, s.ran_h, dt_h),
+        ended.above_k,
     )
 
 
@@ -260,40 +351,9 @@ def _ran_h(power_kw: Tensor, heater: Heater, ran_h: Tensor, dt_h: float) -> Tens
     return torch.where(runs, ran_h + dt_h, none)
 
 
-def _relay(temp_c: Tensor, calls: Tensor, fleet: WaterHeaterFleet) -> Tensor:
-    """The thermostat's memory: it starts below its deadband and stops at its set-point."""
-    agreed = fleet.agreement
-    starts = temp_c < agreed.set_c - agreed.deadband_k
-    goes_on = calls & (temp_c < agreed.set_c - 1e-3)
-    return (starts | goes_on).to(temp_c.dtype)
-
-
-def _thermostat(
-    s: TankState, passing: Flow, heater: Heater, fleet: WaterHeaterFleet, dt_h: float
-) -> tuple[Tensor, Tensor]:
-    """What the heater's own thermostat does: power [kW], and whether it calls for heat, bool.
-
-    From five minutes on it reacts within the step: it starts as soon as the water would end below
-    its deadband, and stops when the set-point is reached. The element helps the pump only where
-    the pump alone would leave the water far below.
-    """
-    agreed = fleet.agreement
-    idle_c = passage(s.temp_c, torch.zeros_like(s.temp_c), passing, dt_h).temp_c
-    low = s.temp_c if dt_h < 5.0 / 60.0 - 1e-9 else torch.minimum(s.temp_c, idle_c)
-    runs = (s.heating > 0) | (low < agreed.set_c - agreed.deadband_k)
-    needed_kw = heat_within_kw(s.temp_c, agreed.set_c, passing, dt_h)
-    pump_only_kw = torch.minimum(needed_kw, heater.pump_kw * heater.pump_cop)
-    far = low < agreed.set_c - 13.0
-    wanted_kw = torch.where((heater.pump_kw > 0) & ~far, pump_only_kw, needed_kw)
-    power_kw = power_for_kw(wanted_kw, heater)
-    if dt_h < 5.0 / 60.0 - 1e-9:
-        power_kw = torch.where((heater.pump_kw > 0) & ~far, heater.pump_kw, most_kw(heater))
-    return torch.where(runs, power_kw, torch.zeros_like(power_kw)), runs
-
-
 def _broken(
     power_kw: Tensor,
-    temp_c: Tensor,
+    water: Layers,
     heater: Heater,
     before: TankState,
     fleet: WaterHeaterFleet,
@@ -301,16 +361,16 @@ def _broken(
 ) -> Tensor:
     """Whether a promise was given up although the heater could have kept it, (..., N) bool."""
     agreed = fleet.agreement
-    tolerance_k = 1e-2 if temp_c.dtype == torch.float32 else 1e-6
+    tolerance_k = 1e-2 if power_kw.dtype == torch.float32 else 1e-6
     overshoot_k = 0.0
     if dt_h < 5.0 / 60.0 - 1e-9:
         overshoot_k = 1.0  # on for a whole step: at most the heat of a minute
     idle = power_kw < most_kw(heater) * (1.0 - 1e-5) - 1e-6
     hottest_c = torch.maximum(agreed.most_c, agreed.hot_c)
     top_c = torch.where(before.cool_h > 6.0 * 24.0, hottest_c, agreed.most_c)
-    overdue = (before.cool_h + dt_h > 7.0 * 24.0) & (temp_c < agreed.hot_c - 1e-3)
-    cold = (temp_c < agreed.least_c - tolerance_k) & idle
-    hot = (temp_c > top_c + tolerance_k + overshoot_k) & (power_kw > 1e-6)
+    overdue = (before.cool_h + dt_h > 7.0 * 24.0) & (water.lower_c < agreed.hot_c - 1e-3)
+    cold = (water.upper_c < agreed.least_c - tolerance_k) & idle
+    hot = (water.upper_c > top_c + tolerance_k + overshoot_k) & (power_kw > 1e-6)
     cut_short = (before.ran_h > 0) & (before.ran_h < 10.0 / 60.0 - 1e-6) & (power_kw < 1e-6)
     cut_short = cut_short & (heater.pump_kw > 0)  # what its air locks out may stop
     return (fleet.cohort >= 0) & (cold | hot | (overdue & idle) | cut_short)

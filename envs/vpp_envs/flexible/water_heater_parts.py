@@ -6,6 +6,7 @@ from torch import Tensor
 
 from vpp_envs.devices.water_heater import Draw, Flow, Heater, WaterHeaterParams
 from vpp_envs.flexible.flex import Edges, Served
+from vpp_envs.flexible.water_heater_layers import LayersAhead
 
 
 class WaterHeaterCohort(NamedTuple):
@@ -46,15 +47,22 @@ class WaterHeaterFleet(NamedTuple):
     agreement: WaterHeaterAgreement
     archetype: Tensor  # column of the tables of draws, (N,) int64
     cohort: Tensor  # class, -1 without one or one that is not managed, (N,) int64
+    # 1: it hears CTA-2045 messages alone, 0: it takes any power, (N,); none: all do
+    messages_only: Tensor | None = None
+    layered: Tensor | None = None  # 1: a tank of two layers, 0: of one, (N,); none: all of one
 
 
 class TankState(NamedTuple):
     """State of tanks, (..., N)."""
 
-    temp_c: Tensor  # of the water [C]
-    heating: Tensor  # 1 while the thermostat has not reached its set-point
+    temp_c: Tensor  # of the water, its mean [C]
+    # 1 while the thermostat has not reached its set-point; of a heater that hears messages alone,
+    # while its contact is closed
+    heating: Tensor
     cool_h: Tensor  # since the tank was last as hot as it must be once a week [h]
     ran_h: Tensor  # since the compressor started, kept in steps below five minutes; 0: off [h]
+    # by which the upper layer is warmer than the mean; none: no tank has two layers [K]
+    above_k: Tensor | None = None
 
 
 class WaterHeaterState(NamedTuple):
@@ -85,6 +93,7 @@ class TankAhead(NamedTuple):
     edges: Edges
     least_kw: Tensor  # it runs at this power or not at all, 0: at any [kW]
     calls: Tensor  # the thermostat calls for heat, bool
+    layers: LayersAhead | None = None  # of tanks of two layers; none: there are none
 
 
 class WaterHeaterMoment(NamedTuple):

@@ -41,7 +41,7 @@ def settle_energy(
     if export_per_mwh is not None:
         out_per_kw = export_per_mwh.double() * (dt_h / 1000.0)
     energy_market = _at_prices(outcome.net_kw, per_kw, out_per_kw)
-    cars, ev = outcome.ev, fleet.ev
+    cars = outcome.ev
     if cars is not None:
         load_kw = load_kw + cars.alone_kw
     flexible = outcome.flexible
@@ -49,7 +49,19 @@ def settle_energy(
         load_kw = load_kw + left_alone_kw(flexible)
     alone_kw = torch.maximum(load_kw - solar_available_kw, -fleet.agreement.export_limit_kw)
     site_passthrough = _at_prices(alone_kw, per_kw, out_per_kw)
+    wear = _wear(outcome, fleet, dt_h)
+    if outcome.out is not None:
+        # Nobody's meter turns while the grid is away, dispatched or not, and what an owner's own
+        # backup wears is nobody else's doing.
+        lit = outcome.out <= 0
+        site_passthrough, wear = site_passthrough * lit, wear * lit
     gain_share = (energy_market - site_passthrough) * fleet.agreement.homeowner_share.double()
+    return Ledger(energy_market, site_passthrough, gain_share, wear)
+
+
+def _wear(outcome: Outcome, fleet: Fleet, dt_h: float) -> Tensor:
+    """Wear of what was discharged, and what flexible devices cost beyond their twins, float64."""
+    cars, ev, flexible = outcome.ev, fleet.ev, outcome.flexible
     discharged_kwh = (-outcome.battery_kw).clamp(min=0.0).double() * dt_h
     wear = discharged_kwh * fleet.battery.wear_per_kwh.double()
     if cars is not None and ev is not None:
@@ -57,7 +69,7 @@ def settle_energy(
         wear = wear + given_kwh * ev.params.wear_per_kwh.double()
     if flexible is not None:
         wear = wear + added_cost(flexible)
-    return Ledger(energy_market, site_passthrough, gain_share, wear)
+    return wear
 
 
 def _at_prices(net_kw: Tensor, import_per_kw: Tensor, export_per_kw: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ def checked_rates(rates: OutageRates) -> OutageRates:
         value = getattr(rates, name)
         if not least <= value <= most:
             raise InputError(
-                f"outage.{name} must be from {least:g} to {most:g}, got {value:g}; "
+                f"scenario.outages.{name} must be from {least:g} to {most:g}, got {value:g}; "
                 "give 0 interruptions a year for a grid that never fails."
             )
     return rates

@@ -29,6 +29,7 @@ class Temper(NamedTuple):
     leave_a_month: Tensor  # probability of leaving the programme in a quiet month [0 to 1]
     angry_overrides: Tensor  # overrides a month from which it is higher
     angry_factor: Tensor  # by this factor of the hazard
+    leave_if_short: Tensor  # probability of leaving when a car left with too little [0 to 1]
 
 
 class PeopleDraws(NamedTuple):
@@ -117,18 +118,20 @@ def cold_water_complaint(outlet_c: Tensor, draw_l: Tensor) -> Tensor:
     return (draw_l > 0) & (outlet_c < 40.6)
 
 
-def departure_complaint(missing_kwh: Tensor, capacity_kwh: Tensor, draw: Tensor) -> Tensor:
+def departure_complaint(
+    temper: Temper, missing_kwh: Tensor, capacity_kwh: Tensor, draw: Tensor
+) -> Tensor:
     """Whether a driver opts out of the programme after a departure, (..., N) bool.
 
-    A car that leaves with more than ten points of its capacity missing to what was promised makes
-    three drivers in ten do so (an assumption).
+    Too little is more than ten points of the capacity missing to what was promised.
 
     Args:
+        temper: Of the owners, (N,).
         missing_kwh: Missing at the departure, 0 where no car leaves, (..., N). [kWh]
         capacity_kwh: Of the car, (N,). [kWh]
         draw: Uniform draws, (..., N). [0 to 1)
     """
-    return (missing_kwh > 0.1 * capacity_kwh) & (draw < 0.3)
+    return (missing_kwh > 0.1 * capacity_kwh) & (draw < temper.leave_if_short)
 
 
 def gives_up(complaints: Tensor, most_complaints: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ def is_quiet(hour: Tensor, programme: Programme) -> Tensor:
     begun = hour >= programme.quiet_from_h
     lasts = hour < programme.quiet_to_h
     over_midnight = programme.quiet_from_h > programme.quiet_to_h
-    return torch.where(over_midnight, begun | lasts, begun & lasts)
+    return (begun & lasts) | (over_midnight & (begun | lasts))
 
 
 def may_call(state: PeopleState, programme: Programme, hour: Tensor, notice_h: Tensor) -> Tensor:
@@ -120,16 +120,20 @@ def takes_part(state: PeopleState) -> Tensor:
     return state.enrolled & state.called & ~state.opted_out & ~state.overridden
 
 
-def may_command(state: PeopleState) -> Tensor:
+def may_command(state: PeopleState, programme: Programme, hour: Tensor) -> Tensor:
     """Homes whose devices the operator may command in this step, (..., N) bool.
 
-    Whoever stays out of an event, or has left it, is left alone until it ends; so is whoever left
-    the programme.
+    While an event is asked for, those that answer it: whoever was not called for it, stays out of
+    it or has left it is left alone until it ends. Between events all of the programme. In its
+    quiet hours no home.
 
     Args:
         state: After `begin`, (..., N).
+        programme: What was agreed, (N,).
+        hour: Local hour, (..., 1). [0 to 24]
     """
-    return state.enrolled & ~(state.called & (state.opted_out | state.overridden))
+    answers = takes_part(state) | ~state.signal
+    return state.enrolled & answers & ~is_quiet(hour, programme)
 
 
 def starts_now(state: PeopleState) -> Tensor:

@@ -69,14 +69,15 @@ def opened(residents: Residents, people: PeopleFleet, rows: PeopleRows) -> Resid
     return Residents(state, r.home, r.seed, r.episode, r.tick)
 
 
-def commandable(residents: Residents, reached: Tensor) -> Tensor:
-    """Homes that the operator can and may command in this step, (..., N) bool.
+def commandable(residents: Residents, people: PeopleFleet, rows: PeopleRows) -> Tensor:
+    """Homes whose owners let the operator command them in this step, (..., N) bool.
 
     Args:
         residents: After `opened`.
-        reached: Homes that this step's command reaches, (..., N) bool.
+        people: Constants, (N,).
+        rows: Of this tick, (..., 1).
     """
-    return reached & may_command(residents.state)
+    return may_command(residents.state, people.programme, rows.calendar.hour)
 
 
 def closed(

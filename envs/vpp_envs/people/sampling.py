@@ -17,24 +17,29 @@ IMPATIENCE_DEVIATION = 0.8  # of the logarithm
 
 
 def sample_programme(
-    seed: int, home: Tensor, opt_out: float = 0.02, dtype: torch.dtype = torch.float64
+    seed: int,
+    home: Tensor,
+    opt_out: float = 0.02,
+    dtype: torch.dtype = torch.float64,
+    quiet_share: float = QUIET_SHARE,
 ) -> Programme:
     """Sample what owners agreed to.
 
     One call a day, three a week (a usual promise of rotation), sixty a season of at most three
     hours each (ConnectedSolutions: 30 to 60 summer events of at most 3 h), no notice, since devices
-    answer by themselves. Half of the homes have quiet hours from between 21 and 23 h to between
-    6 and 8 h.
+    answer by themselves. Half of the homes, unless another share is named, have quiet hours from
+    between 21 and 23 h to between 6 and 8 h.
 
     Args:
         seed: Of the fleet.
         home: Ids of the homes, (N,) int64.
         opt_out: Probability of staying out of an event.
         dtype: Working precision.
+        quiet_share: Of homes with quiet hours.
     """
     draw = uniform(seed, 0, home, 0, Purpose.FLEET_PROGRAMME_QUIET)
-    quiet = draw < QUIET_SHARE
-    later_h = torch.floor(draw / QUIET_SHARE * 3.0)  # 0, 1 or 2 where there are any
+    quiet = draw < quiet_share
+    later_h = torch.floor(draw / max(quiet_share, 1e-9) * 3.0)  # 0, 1 or 2 where there are any
     none = torch.zeros_like(draw)
 
     def all_homes(value: float) -> Tensor:
@@ -77,6 +82,7 @@ def sample_temper(seed: int, home: Tensor, dtype: torch.dtype = torch.float64) -
         leave_a_month=all_homes(0.02),
         angry_overrides=all_homes(3.0),
         angry_factor=all_homes(3.0),
+        leave_if_short=all_homes(0.3),
     )
 
 
@@ -85,6 +91,7 @@ def sample_people(
     home: Tensor,
     enrolled: Tensor,
     pay_per_event: float = 0.0,
+    quiet_share: float = QUIET_SHARE,
     dtype: torch.dtype = torch.float64,
 ) -> PeopleFleet:
     """Sample the owners of homes.
@@ -96,11 +103,12 @@ def sample_people(
         home: Ids of the homes, (N,) int64.
         enrolled: Homes that take part in the programme, (N,) bool.
         pay_per_event: What they expect for an event. [currency]
+        quiet_share: Of homes with quiet hours.
         dtype: Working precision.
     """
     like = torch.zeros(len(home), dtype=dtype)
     return PeopleFleet(
-        sample_programme(seed, home, dtype=dtype),
+        sample_programme(seed, home, dtype=dtype, quiet_share=quiet_share),
         sample_temper(seed, home, dtype),
         like + pay_per_event,
         like + 80.0,

@@ -116,7 +116,7 @@ def close_step(
     complaints = state.complaints + complains.to(state.complaints.dtype)
     leaves = (
         (draws.leave < leave_probability(temper, state.overrides_month, dt_h))
-        | departure_complaint(felt.missing_kwh, felt.car_kwh, draws.departure)
+        | departure_complaint(temper, felt.missing_kwh, felt.car_kwh, draws.departure)
         | gives_up(complaints, people.most_complaints)
     ) & state.enrolled
     starts = starts_now(state)

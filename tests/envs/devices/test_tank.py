@@ -69,6 +69,35 @@ def test_a_draw_takes_95_parts_of_a_hundred_from_below():
     assert 50.0 - after.state.upper_c.item() == pytest.approx(0.6164, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("before", "water", "heat", "after", "delivered_kwh", "lost_kwh"),
+    [
+        (
+            *((50.0, 45.0), (20.0, 5.0), (0.0, 4.5)),
+            *((49.39131243486174, 39.81898555017787), 0.79825278, 0.0005524726487858026),
+        ),
+        (
+            *((52.0, 30.0), (0.0, 90.0), (4.5, 0.0)),
+            *((41.88815287079717, 15.00069108599397), 3.02009353308, 0.0012391212561437153),
+        ),
+        (
+            *((45.0, 44.0), (0.0, 0.0), (0.0, 4.5)),
+            *((46.213859327894255, 46.213859327894255), 0.0, 0.0027906013772558765),
+        ),
+    ],
+)
+def test_two_layers_are_what_they_were_before_there_were_more(
+    before, water, heat, after, delivered_kwh, lost_kwh
+):
+    """Numbers of the code that had two layers only, of a minute and of five."""
+    dt_h = 1 / 60 if water[0] else 1 / 12
+    into = LayerHeat(*(column(kw) for kw in heat))
+    passed = step_layers(layers(*before), into, draw(*water), OF, dt_h)
+    assert [float(x) for x in passed.state] == pytest.approx(after, abs=1e-9)
+    assert passed.delivered_kwh.item() == pytest.approx(delivered_kwh, abs=1e-12)
+    assert passed.lost_kwh.item() == pytest.approx(lost_kwh, abs=1e-12)
+
+
 def test_a_warm_layer_below_mixes_with_the_one_above():
     after = step_layers(layers(40.0, 50.0), NOTHING, draw(), OF, 1 / 3600).state
     assert after.upper_c.item() == pytest.approx(140.0 / 3.0, abs=1e-3)

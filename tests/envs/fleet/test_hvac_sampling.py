@@ -31,7 +31,7 @@ def test_constants_of_the_air_and_the_mass_grow_with_the_area_and_those_of_walls
     assert one.mass_kwh_per_k.item() == pytest.approx((2.0 * 2000.0 - 2.0 * air) * btu_f, rel=1e-9)
     assert two.air_kwh_per_k.item() == pytest.approx(2.0 * one.air_kwh_per_k.item(), rel=1e-9)
     assert two.mass_kwh_per_k.item() == pytest.approx(2.0 * one.mass_kwh_per_k.item(), rel=1e-9)
-    for wall in ("ua_kw_per_k", "mass_kw_per_k"):
+    for wall in ("mass_ua_kw_per_k", "mass_kw_per_k"):
         ratio = getattr(two, wall).item() / getattr(one, wall).item()
         assert math.sqrt(2.0) < ratio < 2.0
 
@@ -73,8 +73,24 @@ def test_compressors_rest_five_minutes_and_run_three_in_a_deadband_of_a_kelvin(f
     assert fleet.deadband_k.unique().tolist() == pytest.approx([1.0])
 
 
-def test_shares_of_levels_are_shares():
+@pytest.mark.reference
+def test_shares_of_levels_are_those_of_california():
+    """Sampling of levels (facts.md A5, an assumption)."""
+    assert [row[7] for row in LEVELS] == [0.05, 0.15, 0.20, 0.25, 0.15, 0.15, 0.05]
     assert sum(row[7] for row in LEVELS) == pytest.approx(1.0)
+
+
+@pytest.mark.reference
+def test_walls_roof_and_floor_lead_through_the_mass_and_windows_doors_and_leaks_do_not():
+    """As much as their R-values in series with the surface of the mass (facts.md A5)."""
+    house, _ = house_of(torch.tensor([2000.0]).double(), torch.tensor([3]))
+    walls_ft2 = 1460.6 * 0.85 - 78.0
+    opaque = (2000.0 / 30.0 + 2000.0 / 11.0 + walls_ft2 / 11.0) * 0.52753e-3
+    series = 1.0 / (1.0 / house.mass_ua_kw_per_k + 1.0 / house.mass_kw_per_k)
+    assert series.item() == pytest.approx(opaque, rel=1e-4)
+    air = 0.0735 * 0.2402 * 16_000.0
+    direct = (1460.6 * 0.15 * 0.60 + 78.0 / 3.0 + 1.0 * air) * 0.52753e-3
+    assert house.ua_kw_per_k.item() == pytest.approx(direct, rel=1e-4)
 
 
 def test_a_home_is_the_same_in_every_fleet_with_that_seed():

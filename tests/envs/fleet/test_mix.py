@@ -9,7 +9,8 @@ import torch
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.fleet import commanded
 from vpp_envs.fleet.mix import FleetMix, draw_homes, homes_at
-from vpp_envs.fleet.sampling import FleetSpec, sample_fleet
+from vpp_envs.fleet.sampling import sample_fleet
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.scenario import build_scenario
 from vpp_envs.vector_env import FleetVectorEnv
 

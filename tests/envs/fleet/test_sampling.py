@@ -6,15 +6,16 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, duration_class
+from vpp_envs.fleet.fleet import rated_kw
 from vpp_envs.fleet.sampling import (
     CARS,
     LOAD_ARCHETYPES,
     PRODUCTS,
     SOLAR_ARCHETYPES,
-    FleetSpec,
     cast_fleet,
     sample_fleet,
 )
+from vpp_envs.fleet.spec import FleetSpec
 
 
 def columns(fleet):
@@ -257,6 +258,8 @@ def test_casting_changes_precision_and_nothing_else():
         ({"homes": 0}, r"fleet\.homes must be at least 1, got 0"),
         ({"solar_share": 1.2}, r"fleet\.solar_share must lie between 0 and 1, got 1\.2"),
         ({"duration_h": 0.1}, r"fleet\.duration_h must lie between 0\.25 and 24 hours, got 0\.1"),
+        ({"layered_water": True}, r"fleet\.layered_water=True is about water heaters, and"),
+        ({"messages_water_share": 0.5}, r"water_heater_share=0 leaves all homes without; give"),
         ({"round_trip_eff": 1.1}, r"fleet\.round_trip_eff must lie between 0\.3 and 1, got 1\.1"),
         ({"export_limit_kw": -5.0}, r"fleet\.export_limit_kw"),
         ({"import_limit_kw": -1.0}, r"fleet\.import_limit_kw"),
@@ -267,3 +270,15 @@ def test_casting_changes_precision_and_nothing_else():
 def test_numbers_that_make_no_fleet_are_refused(change, sentence):
     with pytest.raises(InputError, match=sentence):
         replace(FleetSpec(), **change)
+
+
+def test_the_plant_is_rated_without_engines_that_may_not_run_for_others():
+    spec = FleetSpec(homes=60, generator_share=1.0, generator_permit_share=0.5)
+    fleet = sample_fleet(spec)
+    engines, battery = fleet.flexible.generator, fleet.battery
+    permitted = engines.cohort >= 0
+    assert 10 < int(permitted.sum()) < 50
+    batteries_kw = torch.maximum(battery.charge_kw, battery.discharge_kw)
+    expected_kw = batteries_kw + torch.where(permitted, engines.rated_kw, 0.0)
+    torch.testing.assert_close(rated_kw(fleet), expected_kw)
+    assert bool((engines.rated_kw[~permitted] > 0).any())

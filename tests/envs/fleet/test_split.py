@@ -4,7 +4,8 @@ import torch
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.example import example_columns
 from vpp_envs.fleet.pick import map_columns
-from vpp_envs.fleet.sampling import FleetSpec, sample_fleet
+from vpp_envs.fleet.sampling import sample_fleet
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.fleet.split import LEAST_HOMES, table_homes, table_lines
 from vpp_envs.fleet.table import read_fleet, write_fleet
 from vpp_envs.fleet.table_cells import write_cells
@@ -68,7 +69,7 @@ def test_few_homes_are_the_same_in_every_split_and_the_lines_say_so(tmp_path):
     (line, *_) = table_lines(spec, 8)
     assert line == (
         f"{few}: 39 homes, the same in train, validation and test (39, 8, 8): to be split it takes "
-        "40 with a battery or a managed car, and some of them for each split"
+        "40 with a battery or another device to command, and some of them for each split"
     )
     enough = FleetSpec(table=table(tmp_path / "enough.csv", LEAST_HOMES))
     assert not set(ids(enough, "train")) & set(ids(enough, "test"))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from vpp_envs.errors import InputError
 from vpp_envs.fleet import table_cells
 from vpp_envs.fleet.pick import map_columns
-from vpp_envs.fleet.sampling import FleetSpec, sample_fleet
+from vpp_envs.fleet.sampling import sample_fleet
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.fleet.table import home_ids, read_fleet, read_fleet_table, write_fleet
 
 SITE = "home_id,kind,import_limit_kw,export_limit_kw\n7,site,14.5,5\n"

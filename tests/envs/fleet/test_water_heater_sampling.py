@@ -57,6 +57,19 @@ def test_a_home_is_the_same_in_every_fleet(fleet):
         assert torch.equal(whole[500:700], part)
 
 
+def test_some_hear_messages_alone_and_nothing_else_changes(fleet):
+    some = sample_water_heaters(3, MANY, ALL, 0.3, 0.9, messages_share=0.25)
+    assert fleet.messages_only is None
+    assert some.messages_only.mean().item() == pytest.approx(0.25, abs=0.012)
+    for one, other in zip(
+        some.params + some.agreement, fleet.params + fleet.agreement, strict=True
+    ):
+        assert torch.equal(one, other)
+    assert torch.equal(some.cohort, fleet.cohort)
+    part = sample_water_heaters(3, MANY[500:700], ALL[500:700], 0.3, 0.9, 0.25)
+    assert torch.equal(part.messages_only, some.messages_only[500:700])
+
+
 def test_homes_without_a_tank_have_size_0_and_no_class():
     none = sample_water_heaters(3, MANY[:100], ~ALL[:100])
     assert (none.rated_kw == 0).all()

@@ -53,7 +53,7 @@ def test_a_grid_that_never_fails():
     ],
 )
 def test_rates_that_cannot_be_are_refused(rates, key):
-    with pytest.raises(InputError, match=f"outage.{key} must be from"):
+    with pytest.raises(InputError, match=rf"scenario\.outages\.{key} must be from"):
         outage_table(START, 1, 0, 1, rates)
 
 

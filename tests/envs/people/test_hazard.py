@@ -114,7 +114,8 @@ def test_complaints_have_their_thresholds():
         False,
     ]
     missing, draw = torch.tensor([5.9, 6.1, 6.1]), torch.tensor([0.1, 0.1, 0.5])
-    assert departure_complaint(missing, torch.tensor([60.0]), draw).tolist() == [
+    temper = sample_temper(0, torch.arange(1))
+    assert departure_complaint(temper, missing, torch.tensor([60.0]), draw).tolist() == [
         False,
         True,
         False,

@@ -53,10 +53,11 @@ def test_nobody_comes_back_into_an_event():
     assert 0 < int(parts[-1].sum()) < int(parts[0].sum())
 
 
-def test_whoever_is_not_reached_or_left_alone_is_not_commanded():
+def test_while_an_event_runs_those_who_answer_it_may_be_commanded():
     parts, residents = live([5])
     people = sample_people(2, torch.arange(HOMES), torch.ones(HOMES, dtype=torch.bool))
     residents = opened(residents, people, rows(1.0))
-    reached = torch.arange(HOMES) % 2 == 0
-    may = commandable(residents, reached.unsqueeze(0))
-    assert torch.equal(may[0], reached & parts[-1, 0] & takes_part(residents.state)[0])
+    may = commandable(residents, people, rows(1.0))
+    assert torch.equal(may[0], parts[-1, 0] & takes_part(residents.state)[0])
+    residents = opened(residents, people, rows(0.0))
+    assert torch.equal(commandable(residents, people, rows(0.0)), residents.state.enrolled)

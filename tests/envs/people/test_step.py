@@ -36,7 +36,10 @@ def play(days=3, discomfort_k=0.0, seed=4, dtype=torch.float64):
         draws = draw_people(*words, torch.arange(HOMES), torch.tensor([[tick]]))
         before, state = state, open_step(state, people, rows, draws)
         sums["completed"] = sums.get("completed", 0) + completed(before, state).double()
-        sums["commanded"] = sums.get("commanded", 0) + may_command(state).double()
+        sums["commanded"] = (
+            sums.get("commanded", 0)
+            + may_command(state, people.programme, rows.calendar.hour).double()
+        )
         state, reaction = close_step(state, people, felt, draws, DT_H)
         for name, value in reaction._asdict().items():
             sums[name] = sums.get(name, 0) + value.double()

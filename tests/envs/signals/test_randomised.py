@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.scenario import ScenarioSpec, build_scenario
 from vpp_envs.scenario_tables import market_signals
 from vpp_envs.signals.market import MarketSpec

@@ -5,10 +5,14 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 
+from vpp_envs.communication.settings import LinkSpec
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.fleet.pick import map_columns
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.kernels import rows_at
+from vpp_envs.outage.settings import OutageSpec
+from vpp_envs.people.settings import PeopleSpec
 from vpp_envs.reward import reward_parts
 from vpp_envs.vector_env import FleetVectorEnv
 from vpp_rl.agents import analytic
@@ -253,6 +257,30 @@ def test_every_window_of_a_mix_draws_its_homes_and_the_next_others(mixed_days):
     assert not torch.equal(learner._course.fleet.home_id, first)
     plain, _, _ = mixed_learner(replace(mixed_days, fleet_mix=FleetMix()))
     assert plain._course.fleet.home_id.shape == (3,)
+
+
+def test_it_learns_with_owners_links_and_outages(day_spec):
+    """What a home does that cannot be commanded has no gradient, and no number is lost to it."""
+    hindered = replace(
+        day_spec,
+        fleet=FleetSpec(homes=8, seed=3, ev_share=0.6, hvac_share=0.7, water_heater_share=0.7),
+        people=PeopleSpec(enrolled_share=0.8, event_days=4),
+        links=LinkSpec(kinds=4, online=0.7),
+        outages=OutageSpec(feeders=3, interruptions_a_year=400.0),
+    )
+    learner, _, _ = mixed_learner(hindered)
+    owners = learner._course.state.residents
+    assert len(owners.seed.unique()) == 3
+    before = [weight.clone() for weight in learner.network.parameters()]
+    for share in (0.0, 0.2, 0.4):
+        learner.update(share)
+    moved = [
+        float((weight - old).detach().abs().max())
+        for weight, old in zip(learner.network.parameters(), before, strict=True)
+    ]
+    assert all(bool(weight.isfinite().all()) for weight in learner.network.parameters())
+    assert max(moved) > 0
+    assert int(learner._course.state.residents.tick[0]) == int(learner._course.tick[0])
 
 
 @pytest.mark.cuda

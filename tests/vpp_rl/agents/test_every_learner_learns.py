@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
 from vpp_envs.vector_env import FleetVectorEnv
@@ -79,7 +79,7 @@ def price_file(folder, task):
     return path
 
 
-@pytest.fixture(scope="module", params=TASKS)
+@pytest.fixture(scope="module")
 def scored(request, tmp_path_factory):
     """A scenario, and what makes a policy's profit its share of the optimum."""
     task = TASKS[request.param]
@@ -107,8 +107,13 @@ def profit(policy: Policy, spec: ScenarioSpec) -> float:
     return float(play(policy, spec, WINDOWS)[0].profit.sum())
 
 
+# Luck is tried where it costs least; the other tasks ask other things.
+TASKS_AND_SEEDS = [("constant_spread", seed) for seed in range(3)]
+TASKS_AND_SEEDS += [(task, 0) for task in TASKS if task != "constant_spread"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("scored", "seed"), TASKS_AND_SEEDS, indirect=["scored"])
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings.name)
 def test_every_learner_finds_nine_tenths_of_the_optimum_within_a_minute(settings, seed, scored):
     spec, score = scored

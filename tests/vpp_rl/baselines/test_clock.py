@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.flexible.kinds import present
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
@@ -21,7 +21,7 @@ FLEET = FleetSpec(
     hvac_share=1.0,
     pool_pump_share=1.0,
     generator_share=1.0,
-    permit_share=1.0,
+    generator_permit_share=1.0,
 )
 
 
@@ -46,6 +46,21 @@ def test_devices_store_in_the_one_window_and_live_on_it_in_the_other(at_hour):
         ):
             if kind != "generator":
                 assert torch.equal(asked, getattr(flex, edge).clamp(min=0.0)), (kind, hour)
+
+
+@pytest.mark.parametrize(("store", "rest"), [(0.0, 1.0), (0.5, 0.25), (1.0, 0.0)])
+def test_thermostats_alone_go_part_of_the_way(at_hour, store, rest):
+    clock = ByTheClock(store_depth=store, rest_depth=rest)
+    for hour, edge, depth in ((12.0, "high_kw", store), (18.0, "low_kw", rest)):
+        scene = at_hour(hour)
+        kinds = present(scene.fleet.flexible)
+        rows = zip(kinds, clock.act(scene).flexible_kw, scene.moment.flexes, strict=True)
+        for kind, asked, flex in rows:
+            edge_kw = getattr(flex, edge).clamp(min=0.0)
+            if kind == "hvac":
+                edge_kw = (1.0 - depth) * flex.alone_kw + depth * edge_kw
+            if kind != "generator":
+                torch.testing.assert_close(asked, edge_kw, rtol=1e-12, atol=1e-12)
 
 
 def test_else_they_are_left_alone_and_engines_never_start(at_hour):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.simulator import SetPoints, step_site
 from vpp_rl.baselines.extremes import extremes_of
 from vpp_rl.rollout import Windows, window_env
@@ -20,6 +20,7 @@ FLEET = FleetSpec(
     import_limit_kw=9.0,
     water_heater_share=0.9,
     heat_pump_water_share=0.5,
+    messages_water_share=0.4,
     hvac_share=0.9,
     heat_pump_share=0.5,
     thermostat_share=0.7,

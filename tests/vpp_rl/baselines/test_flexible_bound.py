@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.flexible.kinds import present
 from vpp_envs.simulator import SetPoints
 from vpp_rl.baselines.clock import ByTheClock
@@ -22,7 +22,7 @@ HEAT = {
 }
 JOBS = {
     **{f"{name}_share": 0.7 for name in ("dishwasher", "washer", "dryer", "pool_pump")},
-    **{"generator_share": 0.5, "permit_share": 0.9},
+    **{"generator_share": 0.5, "generator_permit_share": 0.9},
 }
 # What the homes have, and the least of the way from idle to the bound that the plan goes in a
 # replay. A plan heats water with pump and element in proportion, a device with its pump first.
@@ -34,6 +34,15 @@ WORLDS = {
     "heat pump water": (
         FleetSpec(6, 3, water_heater_share=1.0, heat_pump_water_share=1.0, **ALONE),
         0.65,
+    ),
+    # The plan is of heaters that take any power: what their thermostats leave of it.
+    "messages": (
+        FleetSpec(6, 3, water_heater_share=1.0, messages_water_share=1.0, **ALONE),
+        0.5,
+    ),
+    "layers": (
+        FleetSpec(6, 3, water_heater_share=1.0, layered_water=True, **ALONE),
+        0.3,
     ),
     "houses": (FleetSpec(6, 3, hvac_share=1.0, heat_pump_share=0.5, **ALONE), 0.93),
     "suburb": (FleetSpec(6, 5, **HEAT), 0.95),

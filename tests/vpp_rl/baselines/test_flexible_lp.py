@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
 from vpp_envs.simulator import SetPoints
@@ -32,7 +32,7 @@ ALL = FleetSpec(
     homes=6,
     ev_share=0.5,
     generator_share=0.5,
-    permit_share=1.0,
+    generator_permit_share=1.0,
     thermostat_share=0.8,
     heat_pump_share=0.4,
     **{f"{kind}_share": 0.7 for kind in KINDS},
@@ -68,7 +68,7 @@ class Wild:
             asked = self._luck.uniform(-8.0, 8.0, tuple(load.shape))
             return torch.from_numpy(np.sign(asked) * 99.0 if self.bang else asked).to(load)
 
-        flexible = [any_kw() for _ in scene.moment.flexes]
+        flexible = [any_kw() for _ in scene.moment.flexes or []]
         return SetPoints(any_kw(), any_kw().abs(), any_kw(), flexible)
 
 

@@ -5,7 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vpp_rl.baselines.home_lp import Home, Signals, solve_home
+from vpp_rl.baselines.home_lp import (
+    Home,
+    Member,
+    Signals,
+    solve_home,
+    solve_homes,
+)
 
 EFF = 0.95
 # A battery of 10 kWh and 5 kW, a connection that never binds, no car.
@@ -128,3 +134,37 @@ def test_the_connection_limits_what_battery_and_car_draw_beside_the_load():
     day = signals([0.1, 0.1], plugged=[1, 1], load_kw=[2.0, 8.0], least_kwh=[0, 30.0])
     plan = solve_home(tight, day, 1.0, 0.0)
     np.testing.assert_allclose(plan.ev_kw, [4.0, 0.0], atol=1e-7)
+
+
+def test_homes_that_share_a_connection_stay_within_it_together():
+    """Each alone charges 5 kW in the cheap hour, and gives 5 when full; together they have less."""
+    members = [Member(PLAIN, signals([0.1, 0.5])) for _ in range(2)]
+    alone = solve_homes(members, None, 1.0, 0.0)
+    for plan in alone:
+        assert plan.battery_kw == pytest.approx([5.0, -5.0 * EFF**2])
+        assert plan.profit == solve_home(PLAIN, signals([0.1, 0.5]), 1.0, 0.0).profit
+    drawn = solve_homes(members, 6.0, 1.0, 0.0)
+    assert sum(plan.battery_kw[0] for plan in drawn) == pytest.approx(6.0)
+    money = [sum(plan.profit for plan in plans) for plans in (alone, drawn)]
+    # By hand: wear of 0.04 on what is fed in.
+    expected = [0.46 * kw * EFF**2 - 0.1 * kw for kw in (10.0, 6.0)]
+    assert money == pytest.approx(expected)
+    full = [Member(replace(PLAIN, initial_kwh=9.0), signals([0.5])) for _ in range(2)]
+    for limit_kw, fed_kw in ((None, 10.0), (4.0, 4.0)):
+        fed = solve_homes(full, limit_kw, 1.0, 0.0)
+        assert sum(plan.battery_kw[0] for plan in fed) == pytest.approx(-fed_kw)
+        assert sum(plan.profit for plan in fed) == pytest.approx(0.46 * fed_kw)
+
+
+def test_what_must_run_may_exceed_a_shared_connection():
+    """A load of 7 kW, and a car that nobody commands beside it, behind a limit of 6."""
+    loaded = Member(PLAIN, signals([0.5, 0.1], load_kw=[7.0, 7.0]))
+    plan = solve_homes([loaded], 6.0, 1.0, 0.0)[0]
+    assert plan.battery_kw == pytest.approx([0.0, 0.0])
+    day = signals([0.1, 0.5], plugged=[1.0, 1.0], least_kwh=[0.0, 38.0])
+    car = Member(CAR, day, unmanaged=True)
+    free, held = (
+        solve_homes([one], 6.0, 1.0, 0.0)[0] for one in (car, car._replace(unmanaged=False))
+    )
+    assert free.ev_kw[0] == pytest.approx(10.0)
+    assert held.ev_kw[0] == pytest.approx(6.0)

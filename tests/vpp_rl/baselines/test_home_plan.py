@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vpp_envs.scenario import build_scenario
+from vpp_envs.scenario import SCENARIOS, build_scenario
 from vpp_envs.simulator import SetPoints
 from vpp_rl.baselines.charging import CheapestSlots, Latest, OffPeak, Together
 from vpp_rl.baselines.home_plan import is_exact, plan_homes
@@ -111,3 +111,36 @@ def test_progress_is_told_home_by_home(car_days):
     told = []
     plan_homes(car_days, replace(WINDOWS, most=1), lambda done, of: told.append((done, of)))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize(
+    "depot",
+    [{}, {"v2g_share": 0.0}, {"depot_charger_share": 0.5, "depot_power_share": 0.06}],
+    ids=["both ways", "charging only", "tight"],
+)
+def test_vehicles_of_a_depot_earn_by_their_value_and_no_more_than_the_bound(car_days, depot):
+    """The one-kind study of depots: left alone, by chance, by the clock, by value, the bound."""
+    fleet = replace(SCENARIOS["depots"].fleet, homes=10, depot_vehicles=10, **depot)
+    spec = replace(car_days, fleet=fleet)
+    bound = plan_homes(spec, WINDOWS)
+    earned = {}
+    for policy in (Idle(), Random(), CheapestSlots(), StochasticValueCurve(), bound):
+        frame, _ = play(policy, spec, WINDOWS)
+        earned[policy.name] = frame.profit.sum()
+        assert bool((frame.profit.to_numpy() <= bound.objective.numpy() + 1e-6).all()), policy.name
+        assert frame.broken_agreements.sum() == 0
+    assert earned["value curve"] > earned["idle"]
+
+
+def test_what_homes_share_lowers_their_bound_and_the_programme_holds_it(car_days):
+    """Nothing is gained by sharing a limit; one that never binds changes no bound."""
+    wide = {"transformer_homes": 100, "transformer_kw": 100.0}
+    bounds = []
+    for share in ({}, wide, {**wide, "transformer_kw": 2.0}):
+        spec = replace(car_days, fleet=replace(car_days.fleet, **share))
+        bounds.append(plan_homes(spec, replace(WINDOWS, most=1)).objective.numpy())
+    alone, never, tight = bounds
+    # Promises behind a shared connection are not held against a plan.
+    assert (never >= alone - 1e-6).all()
+    assert (tight <= never + 1e-6).all()
+    assert tight.sum() < never.sum() - 0.01

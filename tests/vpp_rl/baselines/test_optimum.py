@@ -10,7 +10,7 @@ import torch
 
 import vpp_rl.baselines.optimum
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.scenario import ScenarioSpec, build_scenario
 from vpp_envs.signals.market import MarketSpec
 from vpp_envs.signals.synthetic.prices import price_model

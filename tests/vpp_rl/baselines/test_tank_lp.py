@@ -16,7 +16,7 @@ from vpp_envs.devices.water_heater import (
     heater_now,
     passage,
 )
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.flexible import water_heater
 from vpp_envs.flexible.water_heater_parts import TankState, WaterHeaterState
 from vpp_envs.kernels import flexible_rows

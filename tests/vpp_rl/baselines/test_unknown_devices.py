@@ -1,18 +1,25 @@
-"""What tables do not know is refused, not left out; and impossible weather is."""
+"""What a table does not say is refused, not left out; and impossible weather is."""
+
+from dataclasses import replace
 
 import pytest
 
 from vpp_envs.errors import InputError
-from vpp_envs.fleet.sampling import FleetSpec, sample_fleet
+from vpp_envs.fleet.sampling import sample_fleet
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.fleet.table import write_fleet
 from vpp_rl.cli.fleet_view import fleet_view
 
 FLEET = FleetSpec(homes=6, water_heater_share=1.0, hvac_share=1.0)
 
 
-def test_a_table_that_knows_nothing_of_them_is_refused_and_not_written(tmp_path):
-    with pytest.raises(InputError, match="tables hold no water heaters, thermostats"):
-        write_fleet(sample_fleet(FLEET), tmp_path / "homes.csv")
+def test_gas_beside_a_heat_pump_is_refused_and_no_table_written(tmp_path):
+    fleet = sample_fleet(replace(FLEET, heat_pump_share=1.0))
+    houses = fleet.flexible.hvac
+    params = houses.params._replace(burner=houses.params.burner + 1.0)
+    both = fleet.flexible._replace(hvac=houses._replace(params=params))
+    with pytest.raises(InputError, match="burn gas, or have a heat pump"):
+        write_fleet(fleet._replace(flexible=both), tmp_path / "homes.csv")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -107,7 +107,8 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(run, tmp_path, capsys, argume
     assert main(["export", *arguments]) == 2
     out, err = capsys.readouterr()
     assert sentence in err
-    assert err.startswith("vpp export: ")
+    assert err.startswith(("vpp export: ", "vpp export "))
+    assert "vpp export: vpp" not in err
     assert err.count("\n") == 1
     assert "wrote" not in out
 

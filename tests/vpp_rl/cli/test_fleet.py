@@ -1,10 +1,12 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
-from vpp_envs.fleet.sampling import FleetSpec, sample_fleet
+from vpp_envs.fleet.sampling import sample_fleet
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.fleet.table import read_fleet, read_fleet_table, write_fleet
 from vpp_envs.flexible.kinds import KINDS
 from vpp_envs.flexible_tables import COHORTS
@@ -49,7 +51,7 @@ def test_without_a_name_the_template_is_printed(tmp_path, capsys):
     assert main(["fleet", "template", "--out=homes.csv"]) == 0
     assert Path("homes.csv").read_text() == printed
     kinds = [line.split(",")[1] for line in printed.splitlines()]
-    assert set(kinds) == {"kind", "site", "battery", "solar", "ev"}
+    assert set(kinds) == {"kind", "site", "battery", "solar", "ev", *KINDS}
     assert [file.name for file in tmp_path.iterdir()] == ["homes.csv"]
 
 
@@ -119,7 +121,7 @@ SUBURB = [
     "fleet=suburb",
     "fleet.homes=40",
     "fleet.generator_share=0.5",
-    "fleet.permit_share=0.5",
+    "fleet.generator_permit_share=0.5",
     "fleet.thermostat_share=0.5",
 ]
 
@@ -178,6 +180,15 @@ def test_describe_shows_jobs_of_machines_and_engines_with_and_without_a_permit(c
         assert any(line.startswith(f"Generator, {what}, kW: median") for line in lines)
 
 
+def test_describe_shows_connections_that_several_share_once_each(capsys):
+    assert main(["fleet", "describe", "fleet=depots", "fleet.depot_charger_share=0.5"]) == 0
+    out = capsys.readouterr().out
+    # Depots of twenty buses: 0.4 of 60 kW and 3.5 times 0.3 kW for each.
+    assert "Shared connection, kW: median 501, all alike" in out
+    assert "Shared connection, homes or vehicles: median 20, all alike" in out
+    assert "Shared connection, chargers at most: median 10, all alike" in out
+
+
 def test_a_fleet_without_devices_is_described_too(capsys):
     assert main(["fleet", "describe", written("homes.csv", GOOD + SITE)]) == 0
     assert "battery, discharging 0 0.0% 0.000 0.000" in words(capsys)
@@ -201,6 +212,25 @@ def test_sample_writes_the_fleet_of_a_configuration(capsys):
     )
     read = read_fleet("homes.parquet")
     assert torch.equal(read.ev.params.capacity_kwh, sampled.ev.params.capacity_kwh)
+
+
+@pytest.mark.parametrize("name", ["homes.csv", "homes.parquet"])
+def test_a_sampled_suburb_is_valid_and_described_as_the_configuration_is(name, capsys):
+    sampled = ["fleet=suburb", "fleet.generator_share=0.3", "fleet.generator_permit_share=0.5"]
+    assert main(["fleet", "sample", "--out", name, *sampled]) == 0
+    assert words(capsys)[0] == f"wrote 64 homes to {name}"
+    assert main(["fleet", "validate", name]) == 0
+    said = words(capsys)
+    assert f"{name} is valid: 64 homes, " in " ".join(said)
+    assert not any(line.startswith("Errors") for line in said)
+    assert main(["fleet", "describe", *sampled]) == 0
+    configured = words(capsys)
+    assert main(["fleet", "describe", name]) == 0
+    tabled = words(capsys)
+    assert tabled[0] == f"{name}: 64 homes"
+    assert tabled[1:] == configured[1:]
+    for title in ("Hot water tank, L", "House to outdoors, W/K", "Pool pump, energy of a job, kWh"):
+        assert any(line.startswith(f"{title}: median") for line in tabled)
 
 
 @pytest.mark.parametrize("verb", ["template", "sample"])
@@ -312,3 +342,37 @@ def test_an_event_says_what_the_batteries_give_and_that_reserves_stay(capsys):
 def test_what_is_no_event_is_one_sentence(words, sentence, capsys):
     assert main(["fleet", "event", "fleet=mixed", "fleet.homes=8", *words]) == 2
     assert sentence in capsys.readouterr().err
+
+
+COMMIT = ["fleet", "commit", "fleet.homes=10", "--events", "20", "--history", "30", "--lead", "0.5"]
+
+
+def test_commit_shows_promise_delivery_and_reasons(capsys):
+    assert main(COMMIT) == 0
+    lines = words(capsys)
+    assert lines[0] == "fleet.homes=10: 20 events of 10 homes"
+    for name in ("planned", "expected", "promised", "delivered", "delivered less promised"):
+        assert any(re.fullmatch(name + r"( -?[\d,]+\.\d){9}", line) for line in lines)
+    for reason in ("offline", "lost", "opt-out", "override", "interruption", "energy"):
+        assert any(re.fullmatch(reason + r"( -?[\d,]+\.\d\d){3}", line) for line in lines)
+    share = r"A promise at p10, to be kept in 90% of events, was kept in (\d+\.\d)% of 20 "
+    assert float(re.match(share, lines[-1])[1]) % 5.0 == 0.0  # of twenty
+    assert lines[-1].endswith("It was made 0.5 h before each, from reports and 30 earlier events.")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (["--events", "many"], "--events must be a whole number, got 'many'."),
+        (["--lead", "soon"], "--lead must be a number, got 'soon'."),
+        (["--lead", "20"], "lead must be from a twelfth of an hour to 10 hours, got 20."),
+        (["--chance", "90"], "chance must lie between 0 and 1, such as 0.1"),
+        (["--history", "3"], "history must be at least 30 events"),
+        (["--event", "3"], "vpp fleet commit does not know '--event'; did you mean '--events'?"),
+    ],
+)
+def test_commit_refuses_wrong_words_in_a_sentence(wrong, sentence, capsys):
+    assert main(["fleet", "commit", *wrong]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1

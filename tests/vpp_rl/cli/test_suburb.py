@@ -17,3 +17,15 @@ def test_a_suburb_is_trained_and_evaluated(tmp_path, monkeypatch, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "No agreement with a homeowner was broken by any policy." in said
     assert (tmp_path / "run" / "evaluation" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_a_table_of_a_suburb_is_trained_on_and_evaluated(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fleet", "sample", "--out", "homes.csv", "fleet=suburb"]) == 0
+    homes = ["scenario=suburb", "fleet.table=homes.csv", "fleet.homes=4", "scenario.unseen_homes=2"]
+    assert main(["train", *homes, *DAYS, *SHORT]) == 0
+    assert main(["evaluate", "run", "windows=1", "window_days=1", "tune=false"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "No agreement with a homeowner was broken by any policy." in said
+    assert (tmp_path / "run" / "evaluation" / "report.html").exists()

@@ -153,7 +153,8 @@ def test_wrong_use_is_one_sentence_exit_code_2_and_no_file(tmp_path, capsys, arg
     assert main(["tariff", *arguments]) == 2
     out, err = capsys.readouterr()
     assert sentence in err
-    assert err.startswith("vpp tariff: ")
+    assert err.startswith(("vpp tariff: ", "vpp tariff "))
+    assert "vpp tariff: vpp" not in err
     assert err.count("\n") == 1
     assert out == ""
     assert [file.name for file in tmp_path.iterdir()] == ["folder"]

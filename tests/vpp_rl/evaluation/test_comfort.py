@@ -15,7 +15,7 @@ def windows(**changed):
         "discomfort_k_h": [10.0, 15.0, 100.0, 0.0, 1.0],
         "hvac_short_k_h": [0.0, 0.0, 5.0, 5.0, 0.0],
         "water_cold_kwh": [1.0, 1.0, 2.0, 2.0, 0.0],
-        "late_jobs": [0.0, 5.0, 0.0, 0.0, 0.0],
+        "appliance_late_jobs": [0.0, 5.0, 0.0, 0.0, 0.0],
         "generator_co2_kg": [0.0, 0.0, 0.0, 50.0, 0.0],
     }
     return pd.DataFrame(rows | changed)
@@ -29,7 +29,7 @@ def test_it_is_a_mean_over_homes_and_days_with_the_most_comfortable_first():
 
 
 def test_without_devices_to_feel_there_is_nothing_to_tell():
-    assert comfort_of(windows().drop(columns="late_jobs")) is None
+    assert comfort_of(windows().drop(columns="appliance_late_jobs")) is None
     assert comfort_section(None) == ""
 
 

@@ -8,7 +8,8 @@ from vpp_envs.errors import InputError
 from vpp_envs.fleet.agreement import Agreement
 from vpp_envs.fleet.cohorts import duration_class
 from vpp_envs.fleet.fleet import Fleet
-from vpp_envs.fleet.sampling import FleetSpec, sample_fleet
+from vpp_envs.fleet.sampling import sample_fleet
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_rl.evaluation.fleet_event import peak_event
 
 

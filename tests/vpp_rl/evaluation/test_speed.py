@@ -51,12 +51,14 @@ def test_a_suburb_moves_the_state_of_every_kind_once_each_way():
     state = env.state
     kinds = [kind for kind in state.flexible if kind is not None]
     assert len(kinds) == 7
-    numbers = 1 + len(state.ev) + sum(len(columns_of(kind)) for kind in kinds)
+    numbers = 1 + len(columns_of(state.ev)) + sum(len(columns_of(kind)) for kind in kinds)
     a_home, _ = traffic(env, "environment")
     assert a_home == 4 * (2 * numbers + 3 + 7 + 4)
 
 
 def columns_of(tree):
+    if tree is None:
+        return []
     if isinstance(tree, torch.Tensor):
         return [tree]
     return [column for part in tree for column in columns_of(part)]

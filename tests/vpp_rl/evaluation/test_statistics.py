@@ -14,6 +14,7 @@ from vpp_rl.evaluation.statistics import (
     ratio_interval,
     stratified_draws,
     tail_mean,
+    wilson_interval,
 )
 
 TRIALS = 400
@@ -193,3 +194,15 @@ def _first_order_series(rng: np.random.Generator, windows: int, memory: float) -
     for window in range(1, windows):
         series[window] += memory * series[window - 1]
     return series
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)],
+)
+def test_the_score_interval_of_a_share_is_the_published_one(hits, trials, low, high):
+    """R. G. Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I."""
+    interval = wilson_interval(hits, trials)
+    assert interval.value == hits / trials
+    assert interval.low == pytest.approx(low, abs=5e-5)
+    assert interval.high == pytest.approx(high, abs=5e-5)

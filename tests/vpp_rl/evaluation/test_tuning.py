@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 
@@ -8,8 +9,11 @@ from vpp_envs.scenario import ScenarioSpec, build_scenario
 from vpp_rl.baselines.mpc import Mpc
 from vpp_rl.baselines.rules import Quantile, TimeOfUse
 from vpp_rl.evaluation.tuning import (
+    Tuner,
+    best_in,
     best_of,
     fewer_homes,
+    hours_of,
     mpc_grid,
     quantile_grid,
     time_of_use_grid,
@@ -39,6 +43,27 @@ def test_playing_a_grid_side_by_side_is_playing_its_settings_one_by_one(day_spec
     sums = [float(profit.sum()) for profit in alone]
     assert len(set(sums)) > 1
     assert best_of(kind, grid, day_spec, WINDOWS) == kind(**grid[sums.index(max(sums))])
+
+
+def test_the_best_setting_is_by_money_and_by_what_discomfort_counts(day_spec):
+    """Two windows of each of three settings: money says the first, comfort another."""
+    frame = pd.DataFrame(
+        {"profit": [5.0, 5.0, 4.0, 4.0, 1.0, 1.0], "discomfort_k_h": [9.0, 9.0, 2.0, 2.0, 0.0, 0.0]}
+    )
+    grid = [{"rest_depth": depth} for depth in (1.0, 0.5, 0.0)]
+    for price, expected in ((0.0, 1.0), (0.5, 0.5), (2.0, 0.0)):
+        spec = replace(day_spec, comfort_per_k_h=price)
+        assert best_in(frame, grid, spec) == {"rest_depth": expected}
+
+
+def test_who_does_not_tune_plays_defaults_and_says_nothing(day_spec):
+    said: list[str] = []
+    tuner = Tuner(day_spec, WINDOWS, said.append, lambda what, share: None, retune=False)
+    assert tuner.best(TimeOfUse, time_of_use_grid(), hours_of) == TimeOfUse()
+    assert said == []
+    tuner = replace(tuner, retune=True)
+    found = tuner.best(TimeOfUse, time_of_use_grid()[::19], hours_of)
+    assert said == [hours_of(found)]
 
 
 def test_copies_of_a_window_start_alike(day_spec):

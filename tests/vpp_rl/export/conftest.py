@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 import torch
 
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.scenario import ScenarioSpec
 from vpp_envs.signals.market import MarketSpec
 from vpp_envs.vector_env import FleetVectorEnv

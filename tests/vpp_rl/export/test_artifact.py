@@ -11,6 +11,7 @@ import torch
 from vpp_envs.errors import InputError
 from vpp_envs.forecast.day_ahead import day_ahead
 from vpp_envs.forecast.naive import FORECASTERS
+from vpp_envs.people.settings import PeopleSpec
 from vpp_envs.signals import recorded
 from vpp_envs.signals.market import MarketSpec
 from vpp_rl.export.artifact import export_run, forecaster_of
@@ -60,8 +61,10 @@ def test_the_manifest_says_what_a_deployer_must_know(exported):
     assert manifest.forecast.unit == "AUD/MWh"
     assert (manifest.forecast_leads, manifest.forecast_lead_h) == (48, 0.5)
     assert sum(manifest.forecast_weights) == pytest.approx(1.0)
-    age = datetime.now(UTC) - datetime.fromisoformat(manifest.created_utc)
-    assert timedelta(0) <= age < timedelta(hours=1)
+    # Written in whole seconds just before the files, on this machine's clock.
+    written = datetime.fromtimestamp((folder / "controller.pt").stat().st_mtime, UTC)
+    told = datetime.fromisoformat(manifest.created_utc)
+    assert abs(told - written) <= timedelta(seconds=30)
 
 
 def test_columns_of_cars_follow_those_of_homes_without():
@@ -179,6 +182,26 @@ def test_a_policy_of_homes_behind_a_tariff_cannot_be_exported(make_run, with_car
         "market: train with scenario.tariff=null to export."
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_a_policy_that_sees_events_of_a_programme_cannot_be_exported(make_run, with_cars, tmp_path):
+    spec = replace(with_cars, people=PeopleSpec(enrolled_share=1.0, event_days=1))
+    make_run(tmp_path / "run", "value_curve", spec=spec)
+    with pytest.raises(InputError, match=r"scenario\.people\.event_days=0 to export\.$"):
+        export_run(tmp_path / "run", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("shares", [{"depot_share": 0.2}, {"transformer_homes": 10}])
+def test_a_policy_of_homes_that_share_connections_cannot_be_exported(make_run, shares, tmp_path):
+    make_run(tmp_path / "run", "value_curve")
+    config = tmp_path / "run" / "config.json"
+    config.write_text(json.dumps({"fleet": {"depot_share": 0.0, "transformer_homes": 0, **shares}}))
+    with pytest.raises(InputError, match="share a connection, and exported controllers do not"):
+        export_run(tmp_path / "run", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    config.write_text(json.dumps({"fleet": {"depot_share": 0.0, "transformer_homes": 0}}))
+    export_run(tmp_path / "run", tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["policy.pt", "policy.json"])

@@ -1,9 +1,9 @@
 """Runs that are killed, and what tells two runs apart."""
 
 import hashlib
-import os
-import traceback
-import warnings
+import multiprocessing
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from vpp_rl.training.run import training_env
 from vpp_rl.training.snapshot import newest_snapshot
 
 ACTIONS = 100
+NOTHING_YET = -1  # heard of a run that has made no update
+KILLED_RUN = Path(__file__).with_name("killed_run.py")
+LATE = ["torch._dynamo", "torch.utils.tensorboard"]
 
 
 def digest(value):
@@ -88,24 +91,21 @@ def print_of():
 
 @pytest.fixture
 def in_a_child():
-    """Call a function in a process of its own, forked from this one; returns its id."""
+    """Begin a training in a process of its own, and tell what it has heard of its updates.
 
-    def begin(work):
-        with warnings.catch_warnings():
-            # Of threads: numpy and torch have one each here.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            child = os.fork()
-        if child:
-            return child
-        code = 70
-        try:
-            work()
-            code = 0
-        except SystemExit as left:
-            code = left.code
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
+    It is forked from a server that has no threads and has trained nothing: a fork of this process,
+    whose pools of threads do not follow it, may wait for them for ever.
+    """
+    server = multiprocessing.get_context("forkserver")
+    # The last are what torch imports late.
+    server.set_forkserver_preload(["vpp_rl.training.run", "vpp_rl.agents.registry", *LATE])
+
+    def begin(job, folder, kill_after=None, quick=False):
+        heard = server.Value("q", NOTHING_YET, lock=False)
+        run = {"job": job, "folder": folder, "kill_after": kill_after}
+        run |= {"heard": heard, "quick": quick}
+        process = server.Process(target=runpy.run_path, args=(str(KILLED_RUN), {"RUN": run}))
+        process.start()
+        return process, heard
 
     return begin

@@ -1,10 +1,7 @@
 """A run that was killed goes on as if it had not been."""
 
-import mmap
-import os
 import random
 import signal
-import struct
 import time
 from dataclasses import replace
 
@@ -12,7 +9,6 @@ import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from vpp_rl.agents import analytic
 from vpp_rl.agents.analytic import AnalyticSettings
 from vpp_rl.agents.off_policy import SacSettings
 from vpp_rl.agents.ppo import PpoSettings
@@ -40,7 +36,7 @@ LEARNERS = {
 
 
 def job_of(spec, agent, **more):
-    validation = Windows("validation", window_days=2)
+    validation = Windows("validation", window_days=1)
     return TrainingJob(spec, agent, validations=4, validation=validation, **more)
 
 
@@ -48,27 +44,11 @@ def silent(progress, best):
     """Hear nothing."""
 
 
-def killer(at):
-    """Listens, and kills its own process after an update."""
-
-    def listen(progress, best):
-        if progress.iteration == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return listen
-
-
-def first_look(env, seed):
-    """Instead of the observations of a whole day."""
-    env.reset(seed=seed)
-    return env.observation
-
-
-def killed(in_a_child, work):
-    """Let a child kill itself."""
-    _, status = os.waitpid(in_a_child(work), 0)
-    assert os.WIFSIGNALED(status), os.waitstatus_to_exitcode(status)
-    assert os.WTERMSIG(status) == signal.SIGKILL
+def killed(begun):
+    """Wait for a run that kills itself."""
+    process, _ = begun
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
 
 
 def logged(folder):
@@ -85,7 +65,7 @@ def test_a_killed_and_resumed_run_ends_as_an_unbroken_one_to_the_bit(
     job = job_of(day_spec, LEARNERS[name], checkpoint_every=HALF)
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     run_training(job, unbroken, silent)
-    killed(in_a_child, lambda: run_training(job, broken, killer(HALF + 2)))
+    killed(in_a_child(job, broken, kill_after=HALF + 2))
     snapshot = newest_snapshot(broken, pytest.fail)
     assert snapshot["progress"]["iteration"] == HALF
     heard = []
@@ -109,51 +89,40 @@ def test_two_kills_and_a_damaged_snapshot_change_nothing_either(
     job = job_of(day_spec, LEARNERS["apg"], checkpoint_every=2)
     run_training(job, tmp_path / "unbroken", silent)
     folder, told = tmp_path / "broken", []
-    killed(in_a_child, lambda: run_training(job, folder, killer(7)))
+    killed(in_a_child(job, folder, kill_after=7))
     newest = snapshots(folder)[0]
     newest.write_bytes(newest.read_bytes()[:-1])
     snapshot = newest_snapshot(folder, told.append)
     assert snapshot["progress"]["iteration"] == 4
     assert len(told) == 1
-    killed(in_a_child, lambda: run_training(job, folder, killer(9), snapshot))
+    killed(in_a_child(job, folder, kill_after=9))
     run_training(job, folder, silent, newest_snapshot(folder, pytest.fail))
     assert print_of(job, folder) == print_of(job, tmp_path / "unbroken")
 
 
 @pytest.mark.slow
 def test_a_run_killed_at_fifty_random_moments_loses_one_interval_at_most(
-    day_spec, tmp_path, in_a_child, monkeypatch
+    day_spec, tmp_path, in_a_child
 ):
-    # Fifty times a day of steps for a normaliser would be most of this test.
-    monkeypatch.setattr(analytic, "first_observations", first_look)
-    every, starting = 3, -1
+    every = 3
     agent = replace(LEARNERS["apg"], iterations=10**6)
     job = job_of(day_spec, agent, checkpoint_every=every)
-    job = replace(job, validation=Windows("validation", window_days=1, most=1))
-    draw, shared, lost = random.Random(0), mmap.mmap(-1, 8), []
-    # Once here, so that the children need not import what torch imports late.
-    run_training(replace(job, agent=LEARNERS["apg"]), tmp_path / "here", silent)
-
-    def heard(progress=None, best=None):
-        """Tell the other process, or ask, the last update that was made."""
-        if progress:
-            shared[:] = struct.pack("q", progress.iteration)
-        return struct.unpack("q", shared)[0]
-
+    draw, lost = random.Random(0), []
     for _ in range(50):
         before = newest_snapshot(tmp_path, pytest.fail)
-        shared[:] = struct.pack("q", starting)
-        child = in_a_child(lambda before=before: run_training(job, tmp_path, heard, before))
+        # Quick: fifty times a day of steps for a normaliser would be most of this test.
+        process, heard = in_a_child(job, tmp_path, quick=True)
         if draw.random() < 0.7:  # else it is killed while it sets up, most probably
-            while heard() == starting:
+            while heard.value < 0 and process.is_alive():
                 time.sleep(0.01)
         time.sleep(draw.uniform(0.0, 0.4))
-        os.kill(child, signal.SIGKILL)
-        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
         after = newest_snapshot(tmp_path, pytest.fail)
         first, last = (s["progress"]["iteration"] if s else 0 for s in (before, after))
         assert last >= first
-        lost.append(heard() - last)
+        lost.append(heard.value - last)
     assert max(lost) <= every
     assert len(set(lost)) > 2  # killed at several distances from the last snapshot, and before
     assert last > 5 * every

@@ -8,7 +8,8 @@ import torch
 
 from vpp_rl.agents.analytic import AnalyticSettings
 from vpp_rl.agents.ppo import PpoSettings
-from vpp_rl.rollout import Windows
+from vpp_rl.rollout import Windows, play
+from vpp_rl.training import watch
 from vpp_rl.training.checkpoint import load_policy
 from vpp_rl.training.run import run_training
 from vpp_rl.training.settings import TrainingJob
@@ -36,3 +37,31 @@ def test_a_learner_that_only_does_harm_leaves_the_policy_that_it_began_with(
     policy, facts = load_policy(tmp_path)
     assert facts.train_steps == 0
     assert torch.equal(policy.head.weight, torch.zeros_like(policy.head.weight))
+
+
+@pytest.mark.parametrize(("price", "kept"), [(0.0, 2), (0.5, 1)])
+def test_the_look_that_is_kept_earns_most_after_what_discomfort_counts(
+    price, kept, day_spec, tmp_path, monkeypatch
+):
+    """Looks that earn 10, 11 and 12 a window; the last is felt for 10 K h."""
+    looks = iter([(10.0, 0.0), (11.0, 0.0), (12.0, 10.0)])
+
+    def told(policy, *rest, **more):
+        frame, trace = play(policy, *rest, **more)
+        if policy.kind != "learned":
+            return frame, trace
+        profit, felt = next(looks)
+        return frame.assign(profit=profit, discomfort_k_h=felt), trace
+
+    monkeypatch.setattr(watch, "play", told)
+    agent = replace(APG, learning_rate=1e-3, seconds=1e9, iterations=2)
+    spec = replace(day_spec, comfort_per_k_h=price)
+    job = TrainingJob(spec, agent, validation=Windows("validation", window_days=2, most=1))
+    best, _, _ = run_training(job, tmp_path, lambda *_: None)
+    curve = pd.read_csv(tmp_path / "learning.csv")
+    assert len(curve) == 3
+    _, facts = load_policy(tmp_path)
+    assert facts.train_steps == curve.home_steps[kept]
+    assert best == pytest.approx(curve.worth_per_home_year[kept])
+    assert facts.validation_worth_per_home_year == pytest.approx(best)
+    assert facts.validation_profit_per_home_year == pytest.approx(curve.profit_per_home_year[kept])

@@ -3,7 +3,10 @@
 import pandas as pd
 import pytest
 
+from vpp_envs.scenario import ScenarioSpec
 from vpp_rl.training.watch import seen
+
+SPEC = ScenarioSpec()
 
 WINDOWS = pd.DataFrame(
     {
@@ -29,8 +32,9 @@ CARS = {
 
 def test_what_is_seen_is_per_home_and_year_or_day():
     """Forty home-days: 8 of money are 73 a year."""
-    assert seen(WINDOWS) == {
+    assert seen(WINDOWS, SPEC) == {
         "profit_per_home_year": pytest.approx(8.0 / 40 * 365),
+        "worth_per_home_year": pytest.approx(8.0 / 40 * 365),  # discomfort has no price here
         "energy_market_per_home_year": pytest.approx(12.0 / 40 * 365),
         "wear_per_home_year": pytest.approx(4.0 / 40 * 365),
         "curtailed_kwh_per_home_day": pytest.approx(0.5),
@@ -41,11 +45,18 @@ def test_what_is_seen_is_per_home_and_year_or_day():
 
 
 def test_cars_are_seen_where_there_are_some():
-    found = seen(WINDOWS.assign(**CARS))
+    found = seen(WINDOWS.assign(**CARS), SPEC)
     for name, each in CARS.items():
         assert found[f"{name}_per_home_day"] == pytest.approx(2 * each / 40)
 
 
 def test_homes_without_a_battery_make_no_cycles():
-    found = seen(WINDOWS.assign(capacity_kwh=0.0, throughput_kwh=0.0))
+    found = seen(WINDOWS.assign(capacity_kwh=0.0, throughput_kwh=0.0), SPEC)
     assert "cycles_per_day" not in found
+
+
+def test_a_look_is_worth_its_profit_less_what_discomfort_counts():
+    felt = WINDOWS.assign(discomfort_k_h=[4.0, 6.0])
+    found = seen(felt, ScenarioSpec(comfort_per_k_h=0.3))
+    assert found["worth_per_home_year"] == pytest.approx((8.0 - 0.3 * 10.0) / 40 * 365)
+    assert found["profit_per_home_year"] == pytest.approx(8.0 / 40 * 365)

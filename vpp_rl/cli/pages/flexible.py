@@ -3,9 +3,10 @@
 from types import ModuleType
 
 from vpp_envs.devices import appliance as machine
+from vpp_envs.devices import cta2045, house
 from vpp_envs.devices import generator as engine
-from vpp_envs.devices import house
 from vpp_envs.devices import hvac as pump
+from vpp_envs.devices import tank as two_layers
 from vpp_envs.devices import water_heater as tank
 from vpp_envs.fleet import (
     appliance_sampling,
@@ -16,14 +17,15 @@ from vpp_envs.fleet import (
 from vpp_envs.flexible import (
     appliance,
     appliance_parts,
-    cta_2045,
     flex,
     generator,
     generator_parts,
     hvac,
     hvac_parts,
     water_heater,
+    water_heater_layers,
     water_heater_parts,
+    water_heater_thermostat,
 )
 from vpp_envs.flexible.appliance_parts import APPLIANCES, ApplianceType
 from vpp_envs.flexible.kinds import MODULES
@@ -42,10 +44,12 @@ _EDGES = ("low_kw", "high_kw", "least_kw", "fill", "value_per_kwh")
 
 def water_heater_page() -> Page:
     """What documents water heaters."""
-    parts = water_heater_parts
-    sources = (tank, water_heater, parts, cta_2045, water_heater_sampling, hot_water)
+    parts, thermostat, layers = water_heater_parts, water_heater_thermostat, water_heater_layers
+    physics = (tank, two_layers, cta2045)
+    chain = (water_heater, layers, thermostat, parts)
+    sources = (*physics, *chain, water_heater_sampling, hot_water)
     own: Sections = {
-        shared.WHAT: (Text(tank), Text(water_heater), Text(cta_2045)),
+        shared.WHAT: (Text(tank), Text(two_layers), Text(water_heater), Text(layers)),
         shared.PARAMETERS: (Fields(tank.WaterHeaterParams), Fields(parts.WaterHeaterFleet)),
         shared.PROMISE: (Fields(parts.WaterHeaterAgreement),),
         shared.STATE: (
@@ -58,14 +62,20 @@ def water_heater_page() -> Page:
             Text(water_heater.floor_of_c),
             Text(water_heater.is_due),
             _private(water_heater, "_on_or_off"),
+            *(Text(cta2045), Text(thermostat)),
+            *(Text(cta2045.critical_peak), Text(cta2045.advanced_load_up)),
         ),
         shared.STEP: (
             *(Text(tank.flow), Text(tank.passage), Text(tank.heater_now)),
+            *(Text(two_layers.step_layers), Text(layers.pass_layers)),
             Fields(parts.WaterHeaterOutcome),
         ),
-        shared.ALONE: (_private(water_heater, "_thermostat"),),
+        shared.ALONE: (Text(thermostat.thermostat_kw),),
         shared.SAMPLING: (
-            shared.sampled("water_heater_share", "heat_pump_water_share", "thermostat_share"),
+            shared.sampled(
+                *("water_heater_share", "heat_pump_water_share", "messages_water_share"),
+                *("layered_water", "thermostat_share"),
+            ),
             Text(water_heater_sampling.sample_water_heaters),
         ),
         shared.SOURCES: (Sources(sources),),
@@ -157,7 +167,7 @@ def generator_page() -> Page:
             Fields(parts.GeneratorOutcome),
         ),
         shared.SAMPLING: (
-            shared.sampled("generator_share", "permit_share"),
+            shared.sampled("generator_share", "generator_permit_share"),
             Text(generator_sampling.sample_generators),
         ),
         shared.SOURCES: (Sources((engine, generator, parts, generator_sampling)),),

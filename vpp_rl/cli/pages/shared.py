@@ -7,7 +7,7 @@ from typing import Any
 from vpp_envs.dispatch.modes import DISPATCH, action_names
 from vpp_envs.fleet.agreement import Agreement
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS
-from vpp_envs.fleet.sampling import FleetSpec
+from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.flexible_tables import COHORTS
 from vpp_envs.observation import feature_names
 from vpp_rl.cli.pages.page import Fields, Names, Part, Text

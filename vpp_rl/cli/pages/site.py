@@ -2,14 +2,14 @@
 
 from vpp_envs import charging, simulator
 from vpp_envs.devices import battery, cycles, degradation, ev, inverter, solar
-from vpp_envs.dispatch import envelope, ev_envelope, moment
-from vpp_envs.fleet import sampling
+from vpp_envs.dispatch import envelope, ev_envelope, guarantee, moment, shared_limit
+from vpp_envs.fleet import connection, depots, sampling
 from vpp_envs.fleet.agreement import Agreement, EvAgreement
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, duration_class, ev_class
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.fleet.state import FleetState
 from vpp_envs.observation import car_features, fleet_features
-from vpp_envs.signals.synthetic import driving
+from vpp_envs.signals.synthetic import driving, duty, outings
 from vpp_rl.cli.pages import shared
 from vpp_rl.cli.pages.page import Argument, Fields, Page, Sections, Sources, Text
 
@@ -112,12 +112,56 @@ def ev_page() -> Page:
         shared.SEEN: shared.seen("ev", car_features),
         shared.COMMANDS: shared.commands("ev"),
         shared.CLASSES: (Text(ev_class), shared.classes(EV_COHORTS)),
-        shared.SAMPLING: (shared.sampled_at_the_meter("ev_share", "v2g_share", "managed_share"),),
+        shared.SAMPLING: (
+            shared.sampled_at_the_meter("ev_share", "v2g_share", "managed_share"),
+            Fields(outings.Driving, (), (("value", outings.RESIDENTIAL),)),
+        ),
         shared.SOURCES: (
             Sources(
-                (ev, ev_envelope, charging, driving),
-                ((sampling, ("CARS", "_LEAST_CHARGE_KW", "_TAPER_FILL")),),
+                (ev, ev_envelope, charging, driving, outings),
+                ((sampling, ("CARS",)), (ev, ("LEAST_CHARGE_KW", "TAPER_FILL"))),
             ),
         ),
     }
     return Page("Electric car", shared.line_of(ev), sections)
+
+
+def depot_page() -> Page:
+    """What documents depots, whose vehicles are cars that share a connection."""
+    vehicles = tuple((name.replace("_", " "), kind) for name, kind in depots.VEHICLES.items())
+    duties = tuple((name.replace("_", " "), one) for name, one in duty.DUTIES.items())
+    sections: Sections = {
+        shared.WHAT: (Text(depots), Text(duty), Text(connection)),
+        shared.PARAMETERS: (
+            Fields(connection.SharedConnection),
+            Fields(depots.Vehicle, records=vehicles),
+            Fields(duty.Duty, ("trips_h", "spread_h", "km"), duties),
+        ),
+        shared.PROMISE: (Text(guarantee), Fields(EvAgreement)),
+        shared.STATE: (Fields(ev.EvState, ("sure_kw",)), Fields(ev.Session, ("waits_h",))),
+        shared.ENVELOPE: (Text(shared_limit), Text(ev_envelope.ev_range)),
+        shared.STEP: (
+            Text(simulator.step_site),
+            Text(guarantee.guaranteed_kw),
+            Text(guarantee.needed_power_kw),
+            Fields(charging.EvOutcome, ("infeasible_kwh", "site_short_kwh")),
+        ),
+        shared.ALONE: (Text(ev_envelope.charging_at_once_kw),),
+        shared.SEEN: shared.seen("ev", car_features),
+        shared.COMMANDS: shared.commands("ev"),
+        shared.CLASSES: (Text(ev_class), shared.classes(EV_COHORTS)),
+        shared.SAMPLING: (
+            shared.sampled(
+                "depot_share",
+                "depot_kind",
+                "depot_vehicles",
+                "depot_power_share",
+                "depot_charger_share",
+                "transformer_homes",
+                "transformer_kw",
+                "v2g_share",
+            ),
+        ),
+        shared.SOURCES: (Sources((depots, duty, guarantee), ((depots, ("VEHICLES",)),)),),
+    }
+    return Page("Depot", shared.line_of(depots), sections)

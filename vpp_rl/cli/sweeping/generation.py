@@ -14,7 +14,7 @@ from vpp_envs.scenario import build_scenario
 from vpp_rl.agents.learner import Progress
 from vpp_rl.cli.sweeping.population import Member, Plan, Result
 from vpp_rl.files import write_text
-from vpp_rl.training.checkpoint import FACTS
+from vpp_rl.training.checkpoint import FACTS, worth_of
 from vpp_rl.training.divergence import DivergedError
 from vpp_rl.training.job import job_from
 from vpp_rl.training.lock import locked
@@ -45,7 +45,7 @@ def train_generation(plan: Plan, member: Member, generation: int) -> Result:
         profit = -math.inf
         if not error:
             newest = snapshots(folder)[0]
-            profit = read_snapshot(newest)["watch"]["rows"][-1]["profit_per_home_year"]
+            profit = read_snapshot(newest)["watch"]["rows"][-1]["worth_per_home_year"]
             _put(newest, plan.record.snapshot(generation, member.number))
             if generation == plan.generations:
                 write_text(folder / DONE, f"{time.monotonic() - began:.1f} s in the last part\n")
@@ -64,11 +64,11 @@ def train_generation(plan: Plan, member: Member, generation: int) -> Result:
 
 
 def best_profit(folder: Path) -> float:
-    """Validation profit of the policy in a folder; -inf if there is none yet."""
+    """Validation worth of the policy in a folder; -inf if there is none yet."""
     path = folder / FACTS
     if not path.is_file():
         return -math.inf
-    return float(json.loads(path.read_text())["validation_profit_per_home_year"])
+    return worth_of(json.loads(path.read_text()))
 
 
 def _train(plan: Plan, member: Member, generation: int, parent: int) -> str:

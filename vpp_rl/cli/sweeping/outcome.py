@@ -82,12 +82,11 @@ def is_done(folder: Path, cfg: Any) -> bool:  # noqa: ANN401 - a DictConfig
 
 
 def _profit(folder: Path) -> float:
-    """Validation profit of a finished run."""
-    from vpp_rl.training.checkpoint import FACTS
+    """Validation worth of a finished run."""
+    from vpp_rl.training.checkpoint import FACTS, worth_of
 
     try:
-        facts = json.loads((folder / FACTS).read_text())
-        return float(facts["validation_profit_per_home_year"])
+        return worth_of(json.loads((folder / FACTS).read_text()))
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
             f"{folder / FACTS} cannot be read: remove the folder, so that the job runs again."

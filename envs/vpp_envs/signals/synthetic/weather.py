@@ -31,6 +31,8 @@ from vpp_envs.devices.solar import (
 from vpp_envs.errors import InputError
 from vpp_envs.random import Purpose, normal
 from vpp_envs.signals.sunlight import (
+    Sun,
+    Sunlight,
     clear_sky_w_per_m2,
     on_tilted_plane,
     solar_hour,
@@ -167,10 +169,25 @@ def solar_table(
     sun = sun_position(day_of_year, hour_utc, climate.latitude_deg, climate.longitude_deg)
     index = clear_sky_index(region, start_utc, ticks, seed, archetypes)
     light = split_sunlight(clear_sky_w_per_m2(sun.up).unsqueeze(-1) * index, sun)
+    air_c = temperature_c(region, start_utc, ticks, seed).to(torch.float64)
+    return panels_pu(light, sun, air_c, systems)
+
+
+def panels_pu(light: Sunlight, sun: Sun, air_c: Tensor, systems: SolarArchetypes) -> Tensor:
+    """Return what rooftop systems can feed in under a sky.
+
+    Args:
+        light: Sunlight on the ground, (T, K), or (T, 1) where all are under the same sky.
+        sun: Position of the sun, (T,).
+        air_c: Air temperature, (T,) float64. [C]
+        systems: How they are built, (K,).
+
+    Returns:
+        AC power, (T, K) float32. [0 to 1, per unit of AC rating]
+    """
     plane = on_tilted_plane(light, sun, systems.tilt_deg, systems.azimuth_deg)
-    air_c = temperature_c(region, start_utc, ticks, seed).to(torch.float64).unsqueeze(-1)
     wind_m_per_s = torch.ones((), dtype=torch.float64)
-    cell_c = cell_temperature_c(plane, air_c, wind_m_per_s, ROOF_MOUNTED)
+    cell_c = cell_temperature_c(plane, air_c.unsqueeze(-1), wind_m_per_s, ROOF_MOUNTED)
     dc_pu = dc_power_pu(plane, cell_c, -0.0035)
     return inverter_ac_pu(dc_pu, systems.dc_ac_ratio).to(torch.float32)
 
@@ -185,7 +202,7 @@ def temperature_c(region: str, start_utc: np.datetime64, ticks: int, seed: int) 
     first = tick_of(start_utc)
     day_of_year, hour_utc = _calendar(first, ticks)
     hour = solar_hour(day_of_year, hour_utc, climate.longitude_deg)
-    season = climate.season_c * _summer(climate, day_of_year)
+    season = climate.season_c * summer_of(climate.latitude_deg, day_of_year)
     # Warmest three hours after noon.
     daily = climate.day_c * torch.cos(2.0 * math.pi * (hour - 15.0) / 24.0)
     words = (seed, zlib.crc32(region.encode()), Purpose.TEMPERATURE)
@@ -206,18 +223,22 @@ def horizontal_w_per_m2(region: str, start_utc: np.datetime64, ticks: int, seed:
     return (clear_sky_w_per_m2(sun.up) * index).to(torch.float32)
 
 
-def mains_of(region: str, day_of_year: Tensor) -> Tensor:
+def mains_of(latitude_deg: float, mean_c: float, season_c: float, day_of_year: Tensor) -> Tensor:
     """Temperature of cold water: of the ground, with half the air's seasons a month later. [C]
 
     An assumption, about what the Building America correlation gives for mild climates.
 
     Args:
-        region: A key of `CLIMATES`.
+        latitude_deg: North positive. [deg]
+        mean_c: Annual mean of the air. [C]
+        season_c: Half the range of its seasons. [K]
         day_of_year: (T,).
+
+    Returns:
+        (T,) float32.
     """
-    climate = climate_of(region)
-    seasons = _summer(climate, day_of_year.to(torch.float64) - 35.0)
-    return (climate.mean_c + 1.0 + 0.5 * climate.season_c * seasons).to(torch.float32)
+    seasons = summer_of(latitude_deg, day_of_year.to(torch.float64) - 35.0)
+    return (mean_c + 1.0 + 0.5 * season_c * seasons).to(torch.float32)
 
 
 def clear_sky_index(
@@ -264,7 +285,7 @@ def _clear_share(climate: Climate, day_of_year: Tensor) -> Tensor:
     """Return the share of time with a clear sky that gives the season's mean index, (T,)."""
     middle = (climate.summer_index + climate.winter_index) / 2.0
     swing = (climate.summer_index - climate.winter_index) / 2.0
-    mean_index = middle + swing * _summer(climate, day_of_year)
+    mean_index = middle + swing * summer_of(climate.latitude_deg, day_of_year)
     clear, partly, overcast = STATE_MEANS
     never_clear = overcast + PARTLY_SHARE * (partly - overcast)
     return (mean_index - never_clear) / (clear - overcast)
@@ -302,9 +323,14 @@ def _draws(
     return normal(seed, place, torch.arange(1 + cells), tick, purpose)
 
 
-def _summer(climate: Climate, day_of_year: Tensor) -> Tensor:
-    """Return 1 in midsummer and -1 in midwinter, a month after the solstices, (T,)."""
-    midsummer = 202.0 if climate.latitude_deg > 0 else 20.0
+def summer_of(latitude_deg: float, day_of_year: Tensor) -> Tensor:
+    """Return 1 in midsummer and -1 in midwinter, a month after the solstices.
+
+    Args:
+        latitude_deg: North positive. [deg]
+        day_of_year: From 1, (T,).
+    """
+    midsummer = 202.0 if latitude_deg > 0 else 20.0
     phase: Tensor = 2.0 * math.pi * (day_of_year - midsummer) / 365.25
     return torch.cos(phase)
 

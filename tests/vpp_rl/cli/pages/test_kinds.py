@@ -26,7 +26,7 @@ def fields_shown(kind):
 
 
 def test_every_kind_of_device_has_a_page():
-    assert tuple(PAGES) == ("battery", "solar", "ev", *KINDS)
+    assert tuple(PAGES) == ("battery", "solar", "ev", "depot", *KINDS)
 
 
 @pytest.mark.parametrize("kind", PAGES)
@@ -76,7 +76,8 @@ def test_every_field_that_is_named_by_a_unit_says_it(kind):
 
 @pytest.mark.parametrize("kind", PAGES)
 def test_the_names_in_the_observation_are_those_of_the_kind(kind):
-    features = {"battery": BATTERY_FEATURES, "ev": CAR_FEATURES, "solar": ("fleet/solar",)}
+    features = {"battery": BATTERY_FEATURES, "solar": ("fleet/solar",)}
+    features |= dict.fromkeys(("ev", "depot"), CAR_FEATURES)
     shown = [part for part in PAGES[kind]().sections[shared.SEEN] if isinstance(part, Names)]
     expected = features.get(kind, FLEXIBLE_FEATURES)
     assert shown[0].names[-len(expected) :] == expected
@@ -90,6 +91,7 @@ def test_the_names_in_the_observation_are_those_of_the_kind(kind):
         ("battery", ("battery_1h/power", "home_0/power")),
         ("solar", ("solar/curtail", "solar/curtail")),
         ("ev", ("ev_v1g/power", "home_0/ev")),
+        ("depot", ("ev_v1g/power", "home_0/ev")),
         ("hvac", ("hvac_short/power", "home_0/hvac")),
         ("dryer", ("dryer/power", "home_0/dryer")),
     ],
@@ -101,7 +103,7 @@ def test_the_names_in_the_action_are_those_of_the_kind(kind, names):
 
 @pytest.mark.parametrize("kind", [kind for kind in PAGES if kind != "solar"])
 def test_every_class_of_a_kind_is_shown_with_its_numbers(kind):
-    cohorts = {"battery": BATTERY_COHORTS, "ev": EV_COHORTS, **COHORTS}[kind]
+    cohorts = {"battery": BATTERY_COHORTS, "ev": EV_COHORTS, "depot": EV_COHORTS, **COHORTS}[kind]
     part = PAGES[kind]().sections[shared.CLASSES][-1]
     assert [title for title, _ in part.records] == [f"`{cohort.name}`" for cohort in cohorts]
     text = markdown(PAGES[kind]()).partition(f"## {shared.CLASSES}")[2]

@@ -1,0 +1,26 @@
+"""What a configuration becomes before anything is trained."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from vpp_rl.configuration import compose
+from vpp_rl.training import job
+from vpp_rl.training.compiler import Toolchain
+
+
+@pytest.mark.parametrize(
+    ("overrides", "compiler", "compiles"),
+    [
+        ([], "/usr/bin/g++", True),
+        ([], None, False),
+        (["scenario=ev_homes", "fleet=ev"], "/usr/bin/g++", True),
+        # Minutes of compiling, for a training of two.
+        (["scenario=suburb", "fleet=suburb"], "/usr/bin/g++", False),
+        (["scenario=suburb", "fleet=suburb", "compile=true"], None, True),
+        (["compile=false"], "/usr/bin/g++", False),
+    ],
+)
+def test_steps_are_fused_where_that_pays_within_minutes(overrides, compiler, compiles, monkeypatch):
+    monkeypatch.setattr(job, "toolchain", lambda: Toolchain(compiler, headers=True))
+    cfg = OmegaConf.to_container(compose("train", overrides), resolve=True)
+    assert job.job_from(cfg).compile is compiles

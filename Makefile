@@ -4,8 +4,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Whole files go to one process, so that what a file prepares for its tests is made once.
-PARALLEL ?= -n 2 --dist loadfile
+# Whole files go to one process, so that what a file prepares for its tests is made once; those with
+# slow tests first (tests/conftest.py).
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 # The first Python from 3.11 to 3.13 that runs; PYTHON=/path/to/python3.12 chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -24,7 +25,7 @@ test: $(STAMP) ## Run the quick tests (all but those marked slow)
 	@$(BIN)/pytest -q $(PARALLEL) -m "not slow"
 
 test-all: $(STAMP) ## Run every test
-	@$(BIN)/pytest -q $(PARALLEL)
+	@$(BIN)/pytest -q $(PARALLEL) --durations=20
 
 lint: $(STAMP) ## Check style, format and spelling
 	@$(BIN)/ruff check

@@ -80,6 +80,8 @@ def suburbs(draw):
     names = [name for name in vars(SUBURB) if name.endswith("_share")]
     names = [name for name in names if not name.startswith(("depot_p", "depot_c", "train"))]
     shares = {name: draw(share) for name in names}
+    if not shares["water_heater_share"]:  # else refused: nobody has what would hear the messages
+        shares["messages_water_share"] = 0.0
     shares["depot_vehicles"] = draw(st.integers(1, 9))
     shares["depot_kind"] = draw(st.sampled_from(DEPOT_KINDS))
     shares["transformer_homes"] = draw(st.sampled_from([0, 3]))

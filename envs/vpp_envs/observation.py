@@ -107,57 +107,68 @@ def compress(price_per_mwh: Tensor, price_scale: float) -> Tensor:
 def fleet_features(moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
     """Features of the fleet, (..., F): its site power, each cohort's room and fill, and the cars.
 
-    Sums run in float64, so that the order of the homes does not matter.
-
     Args:
         moment: State and signals of the step that starts now.
         fleet: Constants, (N,).
         dt_h: Length of the step. [h]
     """
+    return features_of(fleet_sums(moment, fleet, dt_h), moment)
+
+
+def fleet_sums(moment: Moment, fleet: Fleet, dt_h: float) -> Tensor:
+    """Sums over the homes that the features are made of, (..., S) float64.
+
+    In float64 the order of the homes does not matter. The sums of two fleets add up to those of
+    both, so that a large fleet can be looked at part by part.
+
+    Args:
+        moment: State and signals of the step that starts now.
+        fleet: Constants, (N,).
+        dt_h: Length of the step. [h]
+
+    Returns:
+        Rated power, load and available sun; then for each battery cohort its rated power, count,
+        lower and upper edge, fill, squared fill, and how many are empty and full; then `car_sums`
+        and, kind by kind, `flexible_sums`.
+    """
     site_kw = moment.load_kw - moment.solar_available_kw
     envelope = battery_envelope(moment.energy_kwh, site_kw, fleet.battery, fleet.agreement, dt_h)
     rating_kw = torch.maximum(fleet.battery.discharge_kw, fleet.battery.charge_kw)
-    plant_kw = rated_kw(fleet).sum(-1, dtype=torch.float64) + 1e-9
-    plant_kw = plant_kw.expand(moment.energy_kwh.shape[:-1])
-    parts = [
-        moment.load_kw.sum(-1, dtype=torch.float64) / plant_kw,
-        moment.solar_available_kw.sum(-1, dtype=torch.float64) / plant_kw,
-    ]
+    parts = [_sum(rated_kw(fleet)), _sum(moment.load_kw), _sum(moment.solar_available_kw)]
     fill = usable_fill(moment.energy_kwh, fleet)
+    empty, full = (fill < 0.05).to(fill.dtype), (fill > 0.95).to(fill.dtype)
     for cohort in range(moment.curve.shape[-2]):
         member = (fleet.cohort == cohort).to(fill.dtype)
-        cohort_kw = ((rating_kw * member).sum(-1, dtype=torch.float64) + 1e-9).expand_as(plant_kw)
-        usable = member / (member.sum(-1, keepdim=True, dtype=torch.float64) + 1e-9).to(fill.dtype)
-        mean = (fill * usable).sum(-1, dtype=torch.float64)
-        square = (fill * fill * usable).sum(-1, dtype=torch.float64)
+        here = fill * member
         parts += [
-            cohort_kw / plant_kw,
-            (envelope.low_kw * member).sum(-1, dtype=torch.float64) / cohort_kw,
-            (envelope.high_kw * member).sum(-1, dtype=torch.float64) / cohort_kw,
-            mean,
-            (square - mean * mean).clamp(min=1e-12).sqrt(),
-            ((fill < 0.05).to(fill.dtype) * usable).sum(-1, dtype=torch.float64),
-            ((fill > 0.95).to(fill.dtype) * usable).sum(-1, dtype=torch.float64),
+            _sum(rating_kw * member),
+            _sum(member),
+            _sum(envelope.low_kw * member),
+            _sum(envelope.high_kw * member),
+            _sum(here),
+            _sum(fill * here),
+            _sum(empty * member),
+            _sum(full * member),
         ]
     cars, ev = moment.ev, fleet.ev
     if cars is not None and ev is not None:
-        parts += car_features(cars, ev, plant_kw, moment, fleet, dt_h)
+        parts += car_sums(cars, ev, moment, fleet, dt_h)
     flexes = moment.flexes
     if flexes is not None:
         for flex in flexes:
-            parts += flexible_features(flex, plant_kw, moment)
-    return torch.stack(parts, -1).to(fill.dtype)
+            parts += flexible_sums(flex, moment)
+    rows = moment.energy_kwh.shape[:-1]
+    return torch.stack([part.expand(rows) for part in parts], -1)
 
 
-def car_features(
-    cars: EvMoment, ev: EvFleet, plant_kw: Tensor, moment: Moment, fleet: Fleet, dt_h: float
+def car_sums(
+    cars: EvMoment, ev: EvFleet, moment: Moment, fleet: Fleet, dt_h: float
 ) -> list[Tensor]:
-    """Features of the cars by class, (...) each: their room, when they leave, what they are worth.
+    """Sums over the cars by class, (...) each: their room, when they leave, what they are worth.
 
     Args:
         cars: Their state and stays.
         ev: Their constants, (N,).
-        plant_kw: Rated power of the plant, (...) float64. [kW]
         moment: State and signals.
         fleet: Constants of the homes, (N,).
         dt_h: Length of the step. [h]
@@ -168,55 +179,103 @@ def car_features(
     due_kwh = due_h * plugged * ev.params.charge_kw  # at the meter
     worth = cars.value_per_kwh * ev.params.charge_eff
     relative = compress((worth - moment.price_per_kwh) * 1000.0, 100.0) * plugged
-    rest = torch.zeros_like(due_kwh) + laxity_h(cars).clamp(0.0, 24.0) * plugged / 24.0
+    rest = laxity_h(cars).clamp(0.0, 24.0) * plugged / 24.0
+    soon, late = (left_h <= 2.0).to(due_kwh.dtype), (left_h > 8.0).to(due_kwh.dtype)
+    soon_kwh, late_kwh = due_kwh * soon, due_kwh * late
+    between_kwh = due_kwh * (1.0 - soon - late)
     parts: list[Tensor] = []
     for index in range(cars.curve.shape[-3]):
         member = (ev.cohort == index).to(due_kwh.dtype)
-        class_kw = (ev.params.charge_kw * member).sum(-1, dtype=torch.float64) + 1e-9
-        count = member.sum(-1, keepdim=True, dtype=torch.float64) + 1e-9
-        each = member / count.to(due_kwh.dtype)
-        soon, late = (left_h <= 2.0).to(due_kwh.dtype), (left_h > 8.0).to(due_kwh.dtype)
         parts += [
-            class_kw.expand_as(plant_kw) / plant_kw,
-            (plugged * each).sum(-1, dtype=torch.float64),
-            (envelope.low_kw * member).sum(-1, dtype=torch.float64) / class_kw,
-            (envelope.high_kw * member).sum(-1, dtype=torch.float64) / class_kw,
-            (due_kwh * soon * member).sum(-1, dtype=torch.float64) / class_kw,
-            (due_kwh * (1.0 - soon - late) * member).sum(-1, dtype=torch.float64) / class_kw,
-            (due_kwh * late * member).sum(-1, dtype=torch.float64) / class_kw,
-            (rest * each).sum(-1, dtype=torch.float64),
-            (relative * each).sum(-1, dtype=torch.float64),
+            _sum(ev.params.charge_kw * member),
+            _sum(member),
+            _sum(plugged * member),
+            _sum(envelope.low_kw * member),
+            _sum(envelope.high_kw * member),
+            _sum(soon_kwh * member),
+            _sum(between_kwh * member),
+            _sum(late_kwh * member),
+            _sum(rest * member),
+            _sum(relative * member),
         ]
     return parts
 
 
-def flexible_features(flex: Flex, plant_kw: Tensor, moment: Moment) -> list[Tensor]:
-    """Features of one kind of flexible device by class, (...) each.
+def flexible_sums(flex: Flex, moment: Moment) -> list[Tensor]:
+    """Sums over one kind of flexible device by class, (...) each: room, fill and worth.
 
     Args:
         flex: The devices at this moment.
-        plant_kw: Rated power of the plant, (...) float64. [kW]
         moment: State and signals.
     """
     worth = compress((flex.value_per_kwh - moment.price_per_kwh) * 1000.0, 100.0)
     parts: list[Tensor] = []
     for index in range(flex.curve.shape[-2]):
         member = (flex.cohort == index).to(flex.fill.dtype)
-        class_kw = (flex.rated_kw * member).sum(-1, dtype=torch.float64) + 1e-9
-        count = member.sum(-1, keepdim=True, dtype=torch.float64) + 1e-9
-        each = member / count.to(member.dtype)
-        mean = (flex.fill * each).sum(-1, dtype=torch.float64)
-        square = (flex.fill * flex.fill * each).sum(-1, dtype=torch.float64)
+        here = flex.fill * member
         parts += [
-            class_kw.expand_as(plant_kw) / plant_kw,
-            (flex.low_kw * member).sum(-1, dtype=torch.float64) / class_kw,
-            (flex.high_kw * member).sum(-1, dtype=torch.float64) / class_kw,
-            (flex.alone_kw * member).sum(-1, dtype=torch.float64) / class_kw,
-            mean,
-            (square - mean * mean).clamp(min=1e-12).sqrt(),
-            (worth * each).sum(-1, dtype=torch.float64),
+            _sum(flex.rated_kw * member),
+            _sum(member),
+            _sum(flex.low_kw * member),
+            _sum(flex.high_kw * member),
+            _sum(flex.alone_kw * member),
+            _sum(here),
+            _sum(flex.fill * here),
+            _sum(worth * member),
         ]
     return parts
+
+
+def features_of(sums: Tensor, moment: Moment) -> Tensor:
+    """Features per unit of the plant, of a class's rated power, or of its homes, (..., F).
+
+    Args:
+        sums: From `fleet_sums`, (..., S).
+        moment: Any part of the fleet: says how many classes of what there are, and the precision.
+    """
+    cohorts, classes = moment.curve.shape[-2], 0
+    cars, flexes = moment.ev, moment.flexes
+    if cars is not None:
+        classes = cars.curve.shape[-3]
+    plant_kw = sums[..., :1] + 1e-9
+    parts = [sums[..., 1:3] / plant_kw]
+    of_cars = 3 + 8 * cohorts
+    of_flexible = of_cars + 10 * classes
+    if cohorts > 0:
+        parts.append(_of_stores(sums[..., 3:of_cars].unflatten(-1, [cohorts, 8]), plant_kw, 2))
+    if classes > 0:
+        each = sums[..., of_cars:of_flexible].unflatten(-1, [classes, 10])
+        kw, count = each[..., :1] + 1e-9, each[..., 1:2] + 1e-9
+        shares = [kw / plant_kw.unsqueeze(-1), each[..., 2:3] / count]
+        parts.append(
+            torch.cat(shares + [each[..., 3:8] / kw, each[..., 8:] / count], -1).flatten(-2)
+        )
+    kinds = (sums.shape[-1] - of_flexible) // 8
+    if flexes is not None and kinds > 0:
+        parts.append(_of_stores(sums[..., of_flexible:].unflatten(-1, [kinds, 8]), plant_kw, 3))
+    return torch.cat(parts, -1).to(moment.energy_kwh.dtype)
+
+
+def _of_stores(sums: Tensor, plant_kw: Tensor, powers: int) -> Tensor:
+    """Features of classes of what has a fill, (..., C * 7).
+
+    Args:
+        sums: Of each class: rated power, count, some powers, fill, squared fill, and what is a
+            mean over the class, (..., C, 8) float64.
+        plant_kw: Rated power of the plant, (..., 1). [kW]
+        powers: How many powers there are.
+    """
+    kw, count = sums[..., :1] + 1e-9, sums[..., 1:2] + 1e-9
+    edges, means = sums[..., 2 : 2 + powers] / kw, sums[..., 2 + powers :] / count
+    fill, square = means[..., :1], means[..., 1:2]
+    deviation = (square - fill * fill).clamp(min=1e-12).sqrt()
+    share = kw / plant_kw.unsqueeze(-1)
+    return torch.cat([share, edges, fill, deviation, means[..., 2:]], -1).flatten(-2)
+
+
+def _sum(column: Tensor) -> Tensor:
+    """Sum over the homes, (...) float64."""
+    return column.sum(-1, dtype=torch.float64)
 
 
 def observe(signal_part: Tensor, fleet_part: Tensor) -> Tensor:

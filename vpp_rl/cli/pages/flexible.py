@@ -30,7 +30,7 @@ from vpp_envs.flexible import (
 from vpp_envs.flexible.appliance_parts import APPLIANCES, ApplianceType
 from vpp_envs.flexible.kinds import MODULES
 from vpp_envs.flexible_tables import COHORTS
-from vpp_envs.observation import flexible_features
+from vpp_envs.observation import flexible_sums
 from vpp_envs.signals.synthetic import appliance_use, hot_water, occupancy
 from vpp_rl.cli.pages import shared
 from vpp_rl.cli.pages.page import Argument, Fields, Page, Sections, Sources, Text
@@ -189,7 +189,7 @@ def _with_shared(kind: str, title: str, summary: str, own: Sections) -> Page:
             Text(flex.into_flex),
             Fields(flex.Flex, ("alone_kw",)),
         ),
-        shared.SEEN: shared.seen(kind, flexible_features),
+        shared.SEEN: shared.seen(kind, flexible_sums),
         shared.COMMANDS: shared.commands(kind),
         shared.CLASSES: (shared.classes(COHORTS[kind]),),
     }

@@ -8,7 +8,7 @@ from vpp_envs.fleet.agreement import Agreement, EvAgreement
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, duration_class, ev_class
 from vpp_envs.fleet.fleet import EvFleet, Fleet
 from vpp_envs.fleet.state import FleetState
-from vpp_envs.observation import car_features, fleet_features
+from vpp_envs.observation import car_sums, fleet_features
 from vpp_envs.signals.synthetic import driving, duty, outings
 from vpp_rl.cli.pages import shared
 from vpp_rl.cli.pages.page import Argument, Fields, Page, Sections, Sources, Text
@@ -109,7 +109,7 @@ def ev_page() -> Page:
             Text(ev_envelope.charging_at_once_kw),
             Fields(ev_envelope.EvEnvelope, ("alone_kw",)),
         ),
-        shared.SEEN: shared.seen("ev", car_features),
+        shared.SEEN: shared.seen("ev", car_sums),
         shared.COMMANDS: shared.commands("ev"),
         shared.CLASSES: (Text(ev_class), shared.classes(EV_COHORTS)),
         shared.SAMPLING: (
@@ -147,7 +147,7 @@ def depot_page() -> Page:
             Fields(charging.EvOutcome, ("infeasible_kwh", "site_short_kwh")),
         ),
         shared.ALONE: (Text(ev_envelope.charging_at_once_kw),),
-        shared.SEEN: shared.seen("ev", car_features),
+        shared.SEEN: shared.seen("ev", car_sums),
         shared.COMMANDS: shared.commands("ev"),
         shared.CLASSES: (Text(ev_class), shared.classes(EV_COHORTS)),
         shared.SAMPLING: (

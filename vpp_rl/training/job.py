@@ -23,6 +23,7 @@ _SPLITS_OF_RECORDED_PRICES = (
     "test_dates",
 )
 _ABOUT_RECORDED_PRICES = ("gaps", "published_h", "zone")
+_LONG_S = 600.0  # training that is worth two minutes of compiling
 
 
 def scenario_from(cfg: Mapping[str, Any]) -> ScenarioSpec:
@@ -47,15 +48,18 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
     """
     rest = {key: value for key, value in cfg.items() if key not in _GROUPS}
     settings = build("train", rest, TrainSettings)
-    agent = _group(cfg, "agent")
+    group = _group(cfg, "agent")
+    agent = build("agent", group, learner(group.get("name", "")).settings)
     scenario = scenario_from(cfg)
     _refuse_what_nobody_reads(scenario.market)
     return TrainingJob(
         scenario=scenario,
-        agent=build("agent", agent, learner(agent.get("name", "")).settings),
+        agent=agent,
         dispatch=settings.dispatch,
         seed=settings.seed,
-        compile=_pays_to_compile(scenario) if settings.compile == "auto" else settings.compile,
+        compile=_pays_to_compile(scenario, agent)
+        if settings.compile == "auto"
+        else settings.compile,
         threads=settings.threads,
         validations=settings.validations,
         validation=Windows(
@@ -67,12 +71,19 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
     )
 
 
-def _pays_to_compile(scenario: ScenarioSpec) -> bool:
-    """Whether fused steps are quicker within minutes, and can be had at all.
+def _pays_to_compile(scenario: ScenarioSpec, agent: Any) -> bool:  # noqa: ANN401 - of any learner
+    """Whether fused steps save more time than fusing them takes, and can be had at all.
 
-    A step with flexible devices compiles for minutes, its gradient for more than ten.
+    A step with flexible devices compiles for about two minutes and is ten times as fast then; its
+    gradient, which is all that a learner without steps of the environment needs, compiles for more
+    than ten.
     """
-    return toolchain().complete and split_homes(scenario, "train").flexible is None
+    if not toolchain().complete:
+        return False
+    if split_homes(scenario, "train").flexible is None:
+        return True
+    long = agent.seconds is not None and agent.seconds >= _LONG_S
+    return long and learner(agent.name).steps_env
 
 
 def _group(cfg: Mapping[str, Any], name: str) -> dict[str, Any]:

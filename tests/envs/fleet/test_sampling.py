@@ -291,12 +291,12 @@ def test_casting_changes_precision_and_nothing_else():
         ({"messages_water_share": 0.5}, r"water_heater_share=0 leaves all homes without; give"),
         (
             {"ev_midnight_share": 0.3},
-            r"fleet\.ev_midnight_share=0\.3 is about drivers of cars, and",
+            r"fleet\.ev_midnight_share=0\.3 is about drivers of cars",
         ),
         ({"ev_last_moment_share": 0.3, "depot_share": 1.0}, r"ev_share=0 leaves all homes without"),
         (
             {"ev_share": 1.0, "ev_midnight_share": -0.1},
-            r"fleet\.ev_midnight_share must lie between",
+            r"fleet\.ev_midnight_share must lie",
         ),
         (
             {"ev_share": 1.0, "ev_midnight_share": 0.6, "ev_last_moment_share": 0.6},

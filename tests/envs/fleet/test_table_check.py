@@ -138,7 +138,7 @@ ERRORS = [
     (5, "managed", "maybe", "'maybe' must be yes or no; write one of the two."),
     (5, "managed", "2", "2 must be yes or no; write one of the two."),
     (5, "habit", "midnigth", "'midnigth' must be at once, midnight or last moment; did you mean "
-     "'midnight'?."),
+     "'midnight'?"),
     (5, "habit", "1", "1 must be at once, midnight or last moment; write one of them."),
     (3, "habit", "midnight", "'midnight' means nothing in a row of kind battery; leave the cell "
      "blank."),

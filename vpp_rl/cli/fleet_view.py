@@ -145,7 +145,7 @@ def _totals(fleet: Fleet, name: str) -> Table:
         if fleet.ev.habit is not None:
             for number, habit in enumerate(HABITS):
                 has = (ev.charge_kw > 0) & (fleet.ev.habit == number)
-                row(f"  charging {habit} when left alone", has, ev.charge_kw, ev.capacity_kwh)
+                row(f"  left alone: {habit}", has, ev.charge_kw, ev.capacity_kwh)
     for kind in present(fleet.flexible):
         devices = getattr(fleet.flexible, kind)
         kw = devices.rated_kw

@@ -16,7 +16,7 @@ from vpp_envs.devices.ev import (
 )
 from vpp_envs.dispatch.ev_envelope import (
     EvEnvelope,
-    charging_at_once_kw,
+    by_habit_kw,
     into_steps,
     rounding,
 )
@@ -34,7 +34,7 @@ class EvOutcome(NamedTuple):
 
     state: EvState  # at the end
     power_kw: Tensor  # served, AC, charging positive [kW]
-    alone_kw: Tensor  # had the car charged at once, AC [kW]
+    alone_kw: Tensor  # had its driver's habit alone charged it, AC [kW]
     driven_kwh: Tensor  # taken from the store by driving [kWh]
     away_kwh: Tensor  # charged elsewhere, on the way [kWh]
     repair_kwh: Tensor  # written back against rounding, at the floor or at the top [kWh]
@@ -70,7 +70,8 @@ def step_cars(
     params = ev.params
     power_kw = into_steps(asked_kw, envelope)
     raw_kwh = state.energy_kwh + charged_kwh(power_kw, params, dt_h)
-    alone_kw = unless_out(charging_at_once_kw(state.alone_kwh, session, ev, dt_h), out)
+    alone_kw = by_habit_kw(state.alone_kwh, state.sure_kw, session, ev, dt_h)
+    alone_kw = unless_out(alone_kw, out)
     alone_kwh = torch.minimum(
         state.alone_kwh + charged_kwh(alone_kw, params, dt_h), params.capacity_kwh
     )

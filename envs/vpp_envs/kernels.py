@@ -11,7 +11,7 @@ from vpp_envs.communication.visible import commandable_fleet, visible_flexes
 from vpp_envs.devices.ev import Session
 from vpp_envs.dispatch.modes import dispatch_mode
 from vpp_envs.dispatch.moment import Moment, car_moment
-from vpp_envs.fleet.fleet import Fleet
+from vpp_envs.fleet.fleet import LAST_MOMENT, MIDNIGHT, Fleet
 from vpp_envs.fleet.pick import column_of_each, map_columns
 from vpp_envs.fleet.state import FleetState
 from vpp_envs.flexible.kinds import FlexibleTables, flexes, flexible_moment
@@ -29,6 +29,7 @@ class EvRows(NamedTuple):
     stay: Tensor  # ticks left, ends, ticks of the next stay, km driven, (B, 4, K)
     rest_h: Tensor  # to the end of the half hour, (B, 1) [h]
     curve: Tensor  # (B, C, L, S)
+    afternoon: Tensor | None = None  # 1 from noon to midnight, (B, 1); none: no driver waits
 
 
 class Rows(NamedTuple):
@@ -159,10 +160,12 @@ def rows_at(tables: Rows, tick: Tensor, dtype: torch.dtype) -> Rows:
     issue = torch.div(tick, TICKS_PER_ISSUE, rounding_mode="floor")
     ev = None
     if tables.ev is not None:
+        noon = tables.ev.afternoon
         ev = EvRows(
             tables.ev.stay.index_select(0, tick).to(dtype),
             tables.ev.rest_h.index_select(0, tick - issue * TICKS_PER_ISSUE).to(dtype),
             tables.ev.curve.index_select(0, issue).to(dtype),
+            None if noon is None else noon.index_select(0, tick).to(dtype),
         )
     return Rows(
         tables.price_per_kwh.index_select(0, tick).to(dtype),
@@ -203,6 +206,8 @@ def moment_of(state: FleetState, rows: Rows, fleet: Fleet, dt_h: float) -> Momen
     if ev is not None and rows.ev is not None and fleet.ev is not None:
         stay = column_of_each(rows.ev.stay, fleet.ev.archetype.unsqueeze(-2))
         session = Session(stay[:, 0] * dt_h, stay[:, 1], stay[:, 2] * dt_h, stay[:, 3])
+        if fleet.ev.habit is not None and rows.ev.afternoon is not None:
+            session = session._replace(rests=rests_now(fleet.ev.habit, rows.ev.afternoon))
         if ev.sure_kw is not None:
             session = _at_chargers(session, ev.sure_kw)
         rest_h, curve = rows.ev.rest_h, rows.ev.curve
@@ -226,6 +231,19 @@ def moment_of(state: FleetState, rows: Rows, fleet: Fleet, dt_h: float) -> Momen
         devices,
         *around,
     )
+
+
+def rests_now(habit: Tensor, afternoon: Tensor) -> Tensor:
+    """Whether each driver's habit lets the car rest in an interval, (..., N) bool.
+
+    A timer that is set to midnight holds a car back that comes home in the afternoon or in the
+    evening; one that comes between midnight and noon is charged at once.
+
+    Args:
+        habit: Place in `HABITS`, (N,) or (..., N) int64.
+        afternoon: 1 from noon to midnight of the local clock, (..., 1).
+    """
+    return (habit == LAST_MOMENT) | ((habit == MIDNIGHT) & (afternoon > 0))
 
 
 def _at_chargers(session: Session, sure_kw: Tensor) -> Session:

@@ -31,7 +31,7 @@ def tables_on(scenario: Scenario, device: torch.device) -> Rows:
         s.features,
         s.load_pu,
         s.solar_pu,
-        None if s.cars is None else EvRows(s.cars.stay, rest_h, s.cars.curve),
+        None if s.cars is None else EvRows(s.cars.stay, rest_h, s.cars.curve, s.cars.afternoon),
         None if s.export_per_kwh is None else s.export_per_kwh.unsqueeze(-1),
         s.flexible,
         s.around.out,

@@ -300,7 +300,7 @@ def _build_scenario(
         of_cars = tuple(EV_COHORTS[i] for i in cars_present)
         depots = bool((fleet.ev.archetype >= DRIVER_ARCHETYPES).any())
         days_of_cars = (spec.market, split, of_cars, spec.weather_seed, spec.tariff)
-        cars = cars_of(*days_of_cars, randomisation, depots)
+        cars = cars_of(*days_of_cars, randomisation, depots, fleet.ev.habit is not None)
     flexible = None
     if classes:
         days_of = (spec.market, split, classes, spec.weather_seed, spec.tariff, randomisation)

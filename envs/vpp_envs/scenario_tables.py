@@ -51,6 +51,7 @@ _CHUNK = 512  # rows at once: what a core's own cache holds
 _CAR_CHUNK = 64
 _EVENING_LOAD = 1.4  # times a home's mean
 _CURVE_POINTS = 17  # fills of a water value
+_NOON_H = 12.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Cars:
     cohorts: tuple[EvCohort, ...]
     stay: Tensor  # columns of `stay_table` by archetype, (T, 4, K) float32
     curve: Tensor  # value by class, stay and need at the end of each half hour, (I, C, L, S)
+    # 1 from noon to midnight of the market's clock, (T, 1) float32; none: no driver waits.
+    afternoon: Tensor | None = None
 
 
 class Retailing(NamedTuple):
@@ -171,6 +174,7 @@ def cars_of(
     tariff: str | None,
     randomisation: Randomisation,
     depots: bool,
+    habits: bool,
 ) -> Cars:
     """Stays and value curves of the cars: fleets of the same classes share them.
 
@@ -182,6 +186,7 @@ def cars_of(
         tariff: Before the market's prices; none: there is none.
         randomisation: Of the training days.
         depots: Whether vehicles on duty are among them, whose stays come after the drivers'.
+        habits: Whether any driver waits for midnight or for the last moment.
     """
     market = with_copies(spec, market_signals(spec, split), randomisation, market_signals)
     if tariff is not None:
@@ -191,7 +196,8 @@ def cars_of(
         duties = duty_table(market.zone, market.start_utc, market.clock_ticks, seed)
         stay = torch.cat([stay, duties], -1)
     stay = stay.repeat(market.copies + 1, 1, 1)
-    return Cars(classes, stay, car_curves(market.forecast, classes))
+    afternoon = (market.hour >= _NOON_H).float().unsqueeze(-1) if habits else None
+    return Cars(classes, stay, car_curves(market.forecast, classes), afternoon)
 
 
 def scenario_tariff(tariff: str) -> Tariff:

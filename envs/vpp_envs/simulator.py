@@ -30,7 +30,7 @@ class SetPoints(NamedTuple):
 
     battery_kw: Tensor  # AC power, charging positive [kW]
     solar_output_kw: Tensor  # most that the solar system may produce [kW]
-    ev_kw: Tensor | None = None  # AC power of the car; none: it charges at once [kW]
+    ev_kw: Tensor | None = None  # AC power of the car; none, or NaN: it is left alone [kW]
     # AC power of each kind of flexible device; none, or NaN: it is left alone [kW]
     flexible_kw: list[Tensor] | None = None
 
@@ -224,7 +224,7 @@ def _serve_cars(
     """Advance the cars by one step, beside what comes before them; none where no home has one.
 
     Args:
-        asked_kw: Power of the cars, none: they charge at once, (..., N). [kW]
+        asked_kw: Power of the cars, none: they are left alone, (..., N). [kW]
         moment: State and signals, flexible devices in the load.
         out: 1 where the grid is away, (..., N); none: it never is.
         solar_kw: Solar output, (..., N). [kW]

@@ -12,7 +12,7 @@ import torch
 
 from vpp_envs.devices.ev import EvParams
 from vpp_envs.fleet.agreement import EvAgreement
-from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.fleet.fleet import HABITS, EvFleet, Fleet
 from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.scenario import Cars, Scenario, ScenarioSpec, build_scenario
 from vpp_envs.signals.market import MarketSpec
@@ -143,7 +143,11 @@ def hostile_env(hostile_spec: ScenarioSpec) -> Callable[..., FleetVectorEnv]:
     """An environment of slow chargers, short stays, long trips and weak connections."""
 
     def build(
-        rows: int, spec: ScenarioSpec = hostile_spec, seed: int = 0, **arguments: object
+        rows: int,
+        spec: ScenarioSpec = hostile_spec,
+        seed: int = 0,
+        habits: bool = False,
+        **arguments: object,
     ) -> FleetVectorEnv:
         rng = np.random.default_rng(seed)
         scenario = build_scenario(spec, "train")
@@ -151,7 +155,12 @@ def hostile_env(hostile_spec: ScenarioSpec) -> Callable[..., FleetVectorEnv]:
         ticks = len(scenario.features)
         stays = [random_stays(rng, ticks) for _ in scenario.fleet.home_id]
         cars = Cars(scenario.cars.cohorts, tabulate(stays, ticks), scenario.cars.curve)
-        hostile = replace(scenario, fleet=hostile_fleet(scenario, rng), cars=cars)
+        fleet = hostile_fleet(scenario, rng)
+        if habits:
+            habit = torch.from_numpy(rng.integers(0, len(HABITS), len(stays)))
+            fleet = fleet._replace(ev=fleet.ev._replace(habit=habit))
+            cars = replace(cars, afternoon=(scenario.market.hour >= 12).float().unsqueeze(-1))
+        hostile = replace(scenario, fleet=fleet, cars=cars)
         with mock.patch("vpp_envs.vector_env.build_scenario", return_value=hostile):
             return FleetVectorEnv(spec, rows, autoreset_mode="Disabled", **arguments)
 

@@ -39,6 +39,11 @@ FLEETS = {
         "import_limit_kw": 24.0,
     },
 }
+FLEETS["waiting street"] = {
+    **FLEETS["street"],
+    "ev_midnight_share": 0.3,
+    "ev_last_moment_share": 0.4,
+}
 BOOKS = ("infeasible", "site_short_kwh", "missed_kwh", "driven_kwh", "away_kwh")
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vpp_envs.dispatch.envelope import neutral
-from vpp_envs.dispatch.ev_envelope import EvEnvelope
+from vpp_envs.dispatch.ev_envelope import EvEnvelope, charging_at_once_kw
 from vpp_envs.dispatch.moment import EvMoment, car_envelope
 from vpp_envs.fleet.fleet import EvFleet
 from vpp_envs.forecast.protocol import LEAD_H
@@ -112,6 +112,7 @@ def _charge(scene: Scene, now: Callable[[EvMoment, EvFleet], Tensor]) -> SetPoin
         cars, moment, moment.solar_available_kw, fleet, scene.scenario.dt_h
     )
     # To the target, not to the brim: a timer stops there.
-    high_kw = torch.minimum(envelope.high_kw, torch.maximum(envelope.alone_kw, envelope.low_kw))
+    wanted_kw = charging_at_once_kw(cars.state.energy_kwh, cars.session, ev, scene.scenario.dt_h)
+    high_kw = torch.minimum(envelope.high_kw, torch.maximum(wanted_kw, envelope.low_kw))
     power_kw = torch.where(now(cars, ev), high_kw, neutral(envelope.low_kw, envelope.high_kw))
     return SetPoints(rest, moment.solar_available_kw, power_kw)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vpp_envs.devices.ev import EvParams, floor_kwh
+from vpp_envs.devices.ev import EvParams, floor_kwh, reachable_kwh
 from vpp_envs.fleet.agreement import EvAgreement
 from vpp_envs.fleet.connection import is_shared, of_group
 from vpp_envs.fleet.fleet import EvFleet, Fleet
@@ -53,7 +53,7 @@ def plan_homes(
         span = slice(int(starts[row]), int(starts[row]) + ticks)
         alone = [kind.alone_kw[:, row] for kind in kinds.values()]
         alone_kw = sum(alone, torch.zeros(ticks, homes, dtype=torch.float64))
-        signals = _signals(env, fleet, ev, span, alone_kw)
+        signals = _signals(env, fleet, ev, span, alone_kw, car_kwh[row].double())
         devices = partial(_devices, kinds, row)
         for group, limit_kw in groups:
             members = [
@@ -134,9 +134,23 @@ def _home(fleet: Fleet, ev: EvFleet, index: int, battery_kwh: Tensor, car_kwh: T
 
 
 def _signals(
-    env: FleetVectorEnv, fleet: Fleet, ev: EvFleet, span: slice, alone_kw: Tensor
+    env: FleetVectorEnv,
+    fleet: Fleet,
+    ev: EvFleet,
+    span: slice,
+    alone_kw: Tensor,
+    car_kwh: Tensor,
 ) -> Callable[[int], Signals]:
-    """What each home meets in a window, with what its devices draw that nobody commands."""
+    """What each home meets in a window, with what its devices draw that nobody commands.
+
+    Args:
+        env: With the tables.
+        fleet: Constants of the homes, (N,).
+        ev: Of their cars, (N,).
+        span: Ticks of the window.
+        alone_kw: What devices draw that nobody commands, (T, N). [kW]
+        car_kwh: Stored in the cars at its start, (N,). [kWh]
+    """
     tables, dt_h = env.tables, env.scenario.dt_h
     price = tables.price_per_kwh[span, 0].double().numpy()
     export = price
@@ -161,14 +175,14 @@ def _signals(
         due = due & ~is_shared(fleet.shared)
     least = torch.where(due, floor, torch.zeros_like(floor)).numpy()
     # Who comes home above the minimum stays above it.
-    above = ev.agreement.target_kwh - _trip_of_stay(left_h, torch.from_numpy(trip))
-    certain = above >= ev.agreement.minimum_kwh
+    came_kwh, left_kwh = _sure_kwh(car_kwh, left_h, ends, torch.from_numpy(trip), ev, dt_h)
+    certain = came_kwh >= ev.agreement.minimum_kwh
     if fleet.shared is not None:
         certain = certain & ~is_shared(fleet.shared)
     minimum = torch.where(certain, ev.agreement.minimum_kwh, 0.0)
     lower = torch.where((left_h > 0) & (ends == 0), minimum, torch.zeros_like(floor)).numpy()
     tenth = 0.1 * ev.params.capacity_kwh.numpy()
-    away = np.where(trip > 0, (tenth + trip - ev.agreement.target_kwh.numpy()).clip(min=0.0), 0.0)
+    away = np.where(trip > 0, (tenth + trip - left_kwh.numpy()).clip(min=0.0), 0.0)
 
     def of(index: int) -> Signals:
         return Signals(
@@ -186,14 +200,40 @@ def _signals(
     return of
 
 
-def _trip_of_stay(left_h: Tensor, trip_kwh: Tensor) -> Tensor:
-    """Energy of the trip before each interval's stay; none before the first, (T, N). [kWh]"""
-    carried, rows = torch.zeros_like(trip_kwh[0]), []
-    for left, arrived in zip(left_h, trip_kwh, strict=True):
-        rows.append(carried)
-        carried = torch.where(left > 0, carried, torch.zeros_like(carried))
-        carried = torch.where(arrived > 0, arrived, carried)
-    return torch.stack(rows)
+def _sure_kwh(
+    car_kwh: Tensor, left_h: Tensor, ends: Tensor, trip_kwh: Tensor, ev: EvFleet, dt_h: float
+) -> tuple[Tensor, Tensor]:
+    """What each car has at least, whoever commands it, by the promises that the simulator keeps.
+
+    From a short stay it leaves with what could be reached, and comes home with less the next time.
+
+    Args:
+        car_kwh: Stored at the start, (N,). [kWh]
+        left_h: Hours to the declared departure, 0 = away, (T, N). [h]
+        ends: 1 where a stay ends with the interval, (T, N).
+        trip_kwh: Taken by the trip that ends with the interval, (T, N). [kWh]
+        ev: Constants of the cars, (N,).
+        dt_h: Length of an interval. [h]
+
+    Returns:
+        Energy with which the stay of each interval began, and with which the car left last at the
+        interval's end, (T, N) each. [kWh]
+    """
+    came, left, declared_h = car_kwh, car_kwh, left_h[0]
+    rows = []
+    for hours, end, trip in zip(left_h, ends, trip_kwh, strict=True):
+        declared_h = torch.maximum(declared_h, hours)
+        after_h = (hours - dt_h).clamp(min=0.0)
+        reach = reachable_kwh(came, (declared_h - after_h).clamp(min=0.0), ev.params)
+        due = torch.minimum(floor_kwh(ev.agreement.target_kwh, after_h, ev.params), reach)
+        leaves, arrives = (hours > 0) & (end > 0), trip > 0
+        left = torch.where(leaves, due.clamp(min=0.0), left)
+        rows.append((came, left))
+        home = torch.maximum(left - trip, 0.1 * ev.params.capacity_kwh)
+        came = torch.where(arrives, home, torch.where(leaves, left, came))
+        declared_h = torch.where(leaves | arrives, torch.zeros_like(hours), declared_h)
+    came_kwh, left_kwh = (torch.stack(part) for part in zip(*rows, strict=True))
+    return came_kwh, left_kwh
 
 
 def _no_cars(fleet: Fleet) -> EvFleet:

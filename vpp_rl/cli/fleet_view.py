@@ -10,7 +10,7 @@ from torch import Tensor
 from vpp_envs.devices.appliance import duration_s
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, cohort_names
 from vpp_envs.fleet.connection import SharedConnection, is_shared, of_group
-from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.fleet.fleet import HABITS, EvFleet, Fleet
 from vpp_envs.flexible.appliance_parts import APPLIANCES, ApplianceFleet
 from vpp_envs.flexible.generator_parts import GeneratorFleet
 from vpp_envs.flexible.kinds import present
@@ -142,6 +142,10 @@ def _totals(fleet: Fleet, name: str) -> Table:
         ev = fleet.ev.params
         row("car, charging", ev.charge_kw > 0, ev.charge_kw, ev.capacity_kwh)
         row("  that discharges", ev.discharge_kw > 0, ev.discharge_kw, ev.capacity_kwh)
+        if fleet.ev.habit is not None:
+            for number, habit in enumerate(HABITS):
+                has = (ev.charge_kw > 0) & (fleet.ev.habit == number)
+                row(f"  left alone: {habit}", has, ev.charge_kw, ev.capacity_kwh)
     for kind in present(fleet.flexible):
         devices = getattr(fleet.flexible, kind)
         kw = devices.rated_kw

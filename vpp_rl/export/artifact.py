@@ -12,6 +12,8 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, EV_COHORTS, Cohort, EvCohort
+from vpp_envs.fleet.fleet import AT_ONCE
+from vpp_envs.fleet.table import read_fleet
 from vpp_envs.forecast.protocol import LEAD_H, LEADS, NODE_WEIGHTS
 from vpp_envs.people.events import EVENT_FEATURES
 from vpp_envs.signals.market import forecaster_name
@@ -47,8 +49,8 @@ def controller_of(folder: Path) -> tuple[Controller, PolicyFacts]:
 
     Raises:
         InputError: The run is damaged, its dispatch mode fits one fleet only, or its homes stand
-            behind a tariff, are called to events, share connections, or have devices that
-            controllers do not know yet.
+            behind a tariff, are called to events, share connections, or have devices or habits
+            that controllers do not know yet.
     """
     network, facts = load_policy(folder)
     # What names the second price: runs whose configuration is gone tell it too.
@@ -75,6 +77,13 @@ def controller_of(folder: Path) -> tuple[Controller, PolicyFacts]:
             f"{folder}: scenario '{facts.scenario}' has homes or vehicles that share a connection, "
             "and exported controllers do not know what it guarantees to each yet; expected a run "
             "with fleet.depot_share=0 and fleet.transformer_homes=0."
+        )
+    if _waits_unmanaged(folder):
+        raise InputError(
+            f"{folder}: scenario '{facts.scenario}' has drivers who let nobody choose and wait for "
+            "midnight or for the last moment, and exported controllers take it that such cars "
+            "charge at once; expected a run with fleet.managed_share=1 (managed yes in a table), "
+            "or without fleet.ev_midnight_share and fleet.ev_last_moment_share (habit)."
         )
     return (
         Controller(
@@ -124,6 +133,21 @@ def _shares_connections(run: Path) -> bool:
         fleet = json.loads((run / "config.json").read_text())["fleet"]
         return bool(fleet.get("depot_share", 0.0) > 0 or fleet.get("transformer_homes", 0) > 0)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _waits_unmanaged(run: Path) -> bool:
+    """Whether any car of a run waits by its driver's habit alone, as far as its folder says."""
+    try:
+        fleet = json.loads((run / "config.json").read_text())["fleet"]
+        if fleet.get("table") is not None:
+            ev = read_fleet(fleet["table"]).ev
+            if ev is None or ev.habit is None:
+                return False
+            return bool(((ev.habit != AT_ONCE) & (ev.agreement.managed <= 0)).any())
+        waits = fleet.get("ev_midnight_share", 0.0) + fleet.get("ev_last_moment_share", 0.0)
+        return bool(waits > 0 and fleet.get("managed_share", 1.0) < 1)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError):
         return False
 
 

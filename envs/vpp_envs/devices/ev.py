@@ -39,7 +39,7 @@ class EvState(NamedTuple):
 
     energy_kwh: Tensor  # stored now [kWh]
     excused_kwh: Tensor  # of the target, out of reach at plug-in or since, for no one's fault [kWh]
-    alone_kwh: Tensor  # stored, had the car charged at once whenever it came home [kWh]
+    alone_kwh: Tensor  # stored, had its driver's habit alone charged it ever since [kWh]
     # Power that its share of a connection guarantees to this stay, below 0 while it waits for a
     # charger; none: the charger's own, because nobody shares a connection [kW].
     sure_kw: Tensor | None = None
@@ -55,6 +55,8 @@ class Session(NamedTuple):
     # To the declared departure of a car that stands there and waits for a charger, 0 = it does
     # not; none: no charger is shared [h].
     waits_h: Tensor | None = None
+    # Whether the driver's habit lets the car rest in this interval, bool; none: nobody's does.
+    rests: Tensor | None = None
 
 
 def at_power(ev: EvParams, charge_kw: Tensor) -> EvParams:

@@ -11,7 +11,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vpp_envs.devices.ev import EvState, Session, floor_kwh, most_charge_kw, promising
+from vpp_envs.devices.ev import (
+    EvParams,
+    EvState,
+    Session,
+    at_power,
+    floor_kwh,
+    most_charge_kw,
+    promising,
+)
 from vpp_envs.fleet.agreement import Agreement
 from vpp_envs.fleet.fleet import EvFleet
 from vpp_envs.fleet.pick import is_nan
@@ -23,7 +31,7 @@ class EvEnvelope(NamedTuple):
     low_kw: Tensor  # least charge, or most discharge [kW]
     high_kw: Tensor  # most charge [kW]
     step_kw: Tensor  # least charge above 0 [kW]
-    alone_kw: Tensor  # of a car that nobody commands: to its target, at once [kW]
+    alone_kw: Tensor  # of a car that nobody commands: to its target, by its driver's habit [kW]
     site_limited: Tensor  # the site's own load leaves less than the promise needs, bool
 
 
@@ -45,21 +53,19 @@ def ev_range(state: EvState, session: Session, ev: EvFleet, dt_h: float) -> EvEn
     most_kw = torch.where(plugged, most_charge_kw(state.energy_kwh, params, dt_h), none)
     step_kw = torch.minimum(params.least_charge_kw, most_kw)
     missing_kwh = required_kwh(state, session, ev, dt_h) - state.energy_kwh
-    # Rounding alone must not switch a charger on.
-    must = missing_kwh > rounding(missing_kwh) * params.capacity_kwh
-    need_kw = torch.maximum(missing_kwh / (params.charge_eff * dt_h), step_kw)
     sure_kw, guaranteed_kw = most_kw, state.sure_kw
     if guaranteed_kw is not None:
         # A minimum may be further away than what is guaranteed gets in a step.
         sure_kw = torch.minimum(most_kw, guaranteed_kw.clamp(min=0.0))
+    need_kw = _making_up_kw(missing_kwh, sure_kw, params, dt_h)
     give_kw = torch.maximum(
         missing_kwh.clamp(max=0.0) * params.discharge_eff / dt_h, -params.discharge_kw
     )
-    low_kw = torch.where(must, torch.minimum(need_kw, sure_kw), give_kw)
+    low_kw = torch.where(need_kw > 0, need_kw, give_kw)
     low_kw = torch.where(plugged, low_kw, none)
-    alone_kw = charging_at_once_kw(state.energy_kwh, session, ev, dt_h)
+    alone_kw = by_habit_kw(state.energy_kwh, state.sure_kw, session, ev, dt_h)
     alone_kw = torch.maximum(alone_kw, low_kw)
-    # Where others may not choose, charging at once is all there is.
+    # Where others may not choose, the driver's habit is all there is.
     managed = ev.agreement.managed > 0
     return EvEnvelope(
         torch.where(managed, low_kw, alone_kw),
@@ -103,9 +109,64 @@ def required_kwh(state: EvState, session: Session, ev: EvFleet, dt_h: float) -> 
         dt_h: Length of the step. [h]
     """
     promised_kwh = ev.agreement.target_kwh - state.excused_kwh
+    return _least_kwh(promised_kwh, promising(ev.params, state), session, ev, dt_h)
+
+
+def _least_kwh(
+    target_kwh: Tensor, params: EvParams, session: Session, ev: EvFleet, dt_h: float
+) -> Tensor:
+    """Least energy at the end of the step from which some chargers still reach a target. [kWh]"""
     after_h = (session.hours_left - dt_h).clamp(min=0.0)
-    floor = floor_kwh(promised_kwh, after_h, promising(ev.params, state))
-    return torch.maximum(floor, ev.agreement.minimum_kwh)
+    return torch.maximum(floor_kwh(target_kwh, after_h, params), ev.agreement.minimum_kwh)
+
+
+def _making_up_kw(missing_kwh: Tensor, most_kw: Tensor, params: EvParams, dt_h: float) -> Tensor:
+    """Power that stores what is missing in a step, or as much of it as it can, (..., N). [kW]
+
+    Args:
+        missing_kwh: To be stored; nothing is done below 0, (..., N). [kWh]
+        most_kw: That may be drawn, (..., N). [kW]
+        params: Constants of the cars, (N,).
+        dt_h: Length of the step. [h]
+    """
+    # Rounding alone must not switch a charger on.
+    missing = missing_kwh > rounding(missing_kwh) * params.capacity_kwh
+    step_kw = torch.minimum(params.least_charge_kw, most_kw)
+    power_kw = torch.maximum(missing_kwh / (params.charge_eff * dt_h), step_kw)
+    return torch.where(missing, torch.minimum(power_kw, most_kw), torch.zeros_like(power_kw))
+
+
+def by_habit_kw(
+    energy_kwh: Tensor, sure_kw: Tensor | None, session: Session, ev: EvFleet, dt_h: float
+) -> Tensor:
+    """Return the power of a car whose driver alone decides, (..., N). [kW]
+
+    It charges to its target at once, but for a car that its driver lets rest: that draws what
+    keeps the target in reach, flat out from the last moment on. At a shared connection the last
+    moment comes earlier, because only what is guaranteed is sure. A target that is out of reach
+    leaves no moment to rest in, so that nothing need be known of excuses.
+
+    Args:
+        energy_kwh: Stored energy, (..., N). [kWh]
+        sure_kw: Guaranteed by a shared connection, (..., N); none: the charger's power. [kW]
+        session: What is known of the stay.
+        ev: Constants, (N,).
+        dt_h: Length of the step. [h]
+    """
+    at_once_kw, rests = charging_at_once_kw(energy_kwh, session, ev, dt_h), session.rests
+    if rests is None:
+        return at_once_kw
+    params, target_kwh = ev.params, ev.agreement.target_kwh
+    most_kw = most_charge_kw(energy_kwh, params, dt_h)
+    missing_kwh = _least_kwh(target_kwh, params, session, ev, dt_h) - energy_kwh
+    late_kw = _making_up_kw(missing_kwh, most_kw, params, dt_h)
+    if sure_kw is not None:
+        sure_kw = torch.minimum(most_kw, sure_kw.clamp(min=0.0))
+        sure = at_power(params, sure_kw)
+        missing_kwh = _least_kwh(target_kwh, sure, session, ev, dt_h) - energy_kwh
+        late_kw = torch.maximum(late_kw, _making_up_kw(missing_kwh, sure_kw, params, dt_h))
+    late_kw = torch.where(session.hours_left > 0, late_kw, torch.zeros_like(late_kw))
+    return torch.where(rests, late_kw, at_once_kw)
 
 
 def charging_at_once_kw(energy_kwh: Tensor, session: Session, ev: EvFleet, dt_h: float) -> Tensor:
@@ -119,19 +180,15 @@ def charging_at_once_kw(energy_kwh: Tensor, session: Session, ev: EvFleet, dt_h:
     """
     params = ev.params
     wanted_kwh = torch.maximum(ev.agreement.target_kwh, ev.agreement.minimum_kwh)
-    missing_kwh = (wanted_kwh - energy_kwh).clamp(min=0.0)
-    wanted = missing_kwh > rounding(missing_kwh) * params.capacity_kwh
     most_kw = most_charge_kw(energy_kwh, params, dt_h)
-    step_kw = torch.minimum(params.least_charge_kw, most_kw)
-    power_kw = torch.maximum(missing_kwh / (params.charge_eff * dt_h), step_kw)
-    charging = wanted & (session.hours_left > 0)
-    return torch.where(charging, torch.minimum(power_kw, most_kw), torch.zeros_like(power_kw))
+    power_kw = _making_up_kw(wanted_kwh - energy_kwh, most_kw, params, dt_h)
+    return torch.where(session.hours_left > 0, power_kw, torch.zeros_like(power_kw))
 
 
 def into_steps(power_kw: Tensor, envelope: EvEnvelope) -> Tensor:
     """Bring a power into the envelope and out of the hole below the least charge, (..., N). [kW]
 
-    What is not a number charges as a car that nobody commands.
+    What is not a number leaves a car to its driver's habit.
 
     Args:
         power_kw: Asked of the cars, (..., N). [kW]

@@ -19,4 +19,4 @@ class EvAgreement(NamedTuple):
 
     target_kwh: Tensor  # stored at the declared departure, wherever that can be reached [kWh]
     minimum_kwh: Tensor  # never discharged below, and charged to at once [kWh]
-    managed: Tensor  # 1: others choose when it charges; 0: it charges at once, whatever they say
+    managed: Tensor  # 1: others choose when it charges; 0: its driver's habit, whatever they say

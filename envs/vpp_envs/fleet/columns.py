@@ -12,6 +12,7 @@ from vpp_envs.fleet.column import (
     truth_column,
 )
 from vpp_envs.fleet.columns_flexible import FLEXIBLE_COLUMNS
+from vpp_envs.fleet.fleet import AT_ONCE, HABITS
 from vpp_envs.fleet.sampling import DRIVER_ARCHETYPES, LOAD_ARCHETYPES, SOLAR_ARCHETYPES
 from vpp_envs.fleet.spec import DEPOT_KINDS
 from vpp_envs.signals.synthetic.duty import DUTY_ARCHETYPES
@@ -125,6 +126,7 @@ KINDS: dict[str, tuple[Column, ...]] = {
             "0; needed where discharge_kw is above 0",
         ),
         truth_column("managed", "yes: others choose when it charges", 1.0),
+        Column("habit", "when it charges left alone", AT_ONCE, form="choice", choices=HABITS),
         archetype_column(
             DRIVER_ARCHETYPES + len(DEPOT_KINDS) * DUTY_ARCHETYPES,
             "drivers' and, from 32 on, buses', vans' and municipal vehicles'",

@@ -11,6 +11,11 @@ from vpp_envs.fleet.connection import SharedConnection
 from vpp_envs.flexible.kinds import FlexibleFleet, cohorts, rated_of_kinds_kw
 from vpp_envs.people.step import PeopleFleet
 
+# What drivers do whom nobody commands: they charge as soon as they come home, set a timer to
+# midnight, or to the last moment from which their target is still reached.
+HABITS = ("at once", "midnight", "last moment")
+AT_ONCE, MIDNIGHT, LAST_MOMENT = range(len(HABITS))
+
 
 class EvFleet(NamedTuple):
     """Constants of the cars of N homes."""
@@ -19,6 +24,7 @@ class EvFleet(NamedTuple):
     agreement: EvAgreement
     archetype: Tensor  # column of the table of stays, (N,) int64
     cohort: Tensor  # class of car, -1 without one or one that is not managed, (N,) int64
+    habit: Tensor | None = None  # place in `HABITS`, (N,) int64; none: all charge at once
 
 
 class Fleet(NamedTuple):

@@ -17,7 +17,7 @@ from vpp_envs.fleet.depots import (
     sample_vehicles,
     shared_connections,
 )
-from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.fleet.fleet import AT_ONCE, LAST_MOMENT, MIDNIGHT, EvFleet, Fleet
 from vpp_envs.fleet.generator_sampling import sample_generators
 from vpp_envs.fleet.hvac_sampling import sample_hvac
 from vpp_envs.fleet.pick import map_columns
@@ -128,13 +128,19 @@ def _cars_and_vehicles(
     if spec.ev_share == 0 and not bool(depot.any()):
         return None
     cars = _sample_cars(spec, home, load_mean_kw)
-    if not bool(depot.any()):
-        return cars
-    vehicles = sample_vehicles(spec, home, DRIVER_ARCHETYPES)
-    both: EvFleet = map_columns(
-        vehicles, lambda vehicle, car: torch.where(depot, vehicle, car), cars
-    )
-    return both
+    if bool(depot.any()):
+        vehicles = sample_vehicles(spec, home, DRIVER_ARCHETYPES)
+        cars = map_columns(vehicles, lambda vehicle, car: torch.where(depot, vehicle, car), cars)
+    return cars._replace(habit=_sample_habits(spec, home, (cars.params.charge_kw > 0) & ~depot))
+
+
+def _sample_habits(spec: FleetSpec, home: Tensor, driver: Tensor) -> Tensor | None:
+    """Sample when drivers charge whom nobody commands, (N,) int64; none where all do at once."""
+    draw = uniform(spec.seed, 0, home, 0, Purpose.FLEET_EV_HABIT)
+    waits = draw < spec.ev_midnight_share + spec.ev_last_moment_share
+    habit = torch.where(draw < spec.ev_midnight_share, MIDNIGHT, LAST_MOMENT)
+    habit = torch.where(waits & driver, habit, AT_ONCE)
+    return habit if bool((habit != AT_ONCE).any()) else None
 
 
 def _sample_flexible(spec: FleetSpec, home: Tensor, here: Tensor) -> FlexibleFleet | None:

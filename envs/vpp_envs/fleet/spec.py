@@ -6,6 +6,7 @@ from vpp_envs.errors import InputError
 from vpp_envs.flexible.appliance_parts import APPLIANCES
 
 DEPOT_KINDS = ("school_bus", "delivery_van", "municipal")
+_HABIT_SHARES = ("ev_midnight_share", "ev_last_moment_share")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class FleetSpec:
     ev_share: float = 0.0  # of homes
     v2g_share: float = 0.5  # of the cars that can give energy back
     managed_share: float = 1.0  # of the cars whose drivers let others choose when to charge
+    # Of the homes' drivers who wait where nobody commands their car; the others charge at once.
+    ev_midnight_share: float = 0.0  # for midnight, from noon on
+    ev_last_moment_share: float = 0.0  # for the last moment that the target allows
     water_heater_share: float = 0.0  # of homes with an electric tank of hot water
     heat_pump_water_share: float = 0.3  # of these tanks
     messages_water_share: float = 0.0  # of these that hear CTA-2045 messages and take no power
@@ -62,7 +66,7 @@ class FleetSpec:
             raise InputError(f"fleet.homes must be at least 1, got {self.homes}.")
         _refuse_what_nobody_reads(self)
         shares = ("battery_share", "solar_share", "homeowner_share", "train_share")
-        of_cars = ("ev_share", "v2g_share", "managed_share")
+        of_cars = ("ev_share", "v2g_share", "managed_share", *_HABIT_SHARES)
         of_water = ("water_heater_share", "heat_pump_water_share", "messages_water_share")
         of_heat = (*of_water, "hvac_share", "heat_pump_share")
         of_machines = tuple(f"{name}_share" for name in APPLIANCES)
@@ -83,6 +87,7 @@ class FleetSpec:
         _refuse_impossible_weather(self)
         _refuse_impossible_depots(self)
         _refuse_tanks_that_nobody_has(self)
+        _refuse_habits_that_nobody_has(self)
         for name in ("first_home", "import_limit_kw", "export_limit_kw", "wear_per_kwh"):
             number = getattr(self, name)
             if number is not None and not number >= 0:
@@ -109,6 +114,22 @@ def _refuse_tanks_that_nobody_has(spec: FleetSpec) -> None:
                 f"fleet.{name}={value} is about water heaters, and fleet.water_heater_share=0 "
                 f"leaves all homes without; give them some, or leave {name} out."
             )
+
+
+def _refuse_habits_that_nobody_has(spec: FleetSpec) -> None:
+    """Refuse habits without drivers, and more habits than drivers."""
+    shares = {name: getattr(spec, name) for name in _HABIT_SHARES}
+    for name, share in shares.items():
+        if share and spec.ev_share == 0:
+            raise InputError(
+                f"fleet.{name}={share} is about drivers of cars, and fleet.ev_share=0 leaves all "
+                f"homes without; give them some, or leave {name} out."
+            )
+    if sum(shares.values()) > 1.0 + 1e-9:
+        raise InputError(
+            "fleet.ev_midnight_share and fleet.ev_last_moment_share are shares of the same "
+            f"drivers and must add up to at most 1, got {sum(shares.values()):g}; lower one."
+        )
 
 
 def _refuse_impossible_depots(spec: FleetSpec) -> None:

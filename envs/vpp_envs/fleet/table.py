@@ -27,7 +27,7 @@ from vpp_envs.fleet.cohorts import duration_class, ev_class
 from vpp_envs.fleet.columns import ID, KIND, KINDS, column_names
 from vpp_envs.fleet.connection import NO_LIMIT_KW, SharedConnection, is_shared
 from vpp_envs.fleet.depots import connections_of
-from vpp_envs.fleet.fleet import EvFleet, Fleet
+from vpp_envs.fleet.fleet import AT_ONCE, EvFleet, Fleet
 from vpp_envs.fleet.sampling import DRIVER_ARCHETYPES, LOAD_ARCHETYPES, SOLAR_ARCHETYPES
 from vpp_envs.fleet.table_cells import read_cells, write_cells
 from vpp_envs.fleet.table_check import Devices, check_cells
@@ -203,7 +203,10 @@ def _cars(column: Callable[[str, str, float], Tensor], archetype: Tensor) -> EvF
         column("ev", "minimum_kwh", 0.0),
         column("ev", "managed", 0.0),
     )
-    return EvFleet(params, agreement, archetype, ev_class(params, agreement))
+    habit = column("ev", "habit", AT_ONCE).long()
+    waits = bool((habit != AT_ONCE).any())
+    cohort = ev_class(params, agreement)
+    return EvFleet(params, agreement, archetype, cohort, habit if waits else None)
 
 
 def write_fleet(fleet: Fleet, path: str | Path, names: Sequence[str] | None = None) -> None:
@@ -311,5 +314,7 @@ def _parts(fleet: Fleet) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
             **ev.agreement._asdict(),
             "archetype": ev.archetype,
         }
+        if ev.habit is not None:
+            columns["habit"] = ev.habit
         parts["ev"] = (ev.params.charge_kw > 0, columns)
     return {**parts, **flexible_parts(fleet.flexible)}

@@ -23,9 +23,9 @@ def settle_energy(
     ``energy_market = -net * dt * price``: only what the meter served is paid. Behind a retail
     tariff the retailer stands where the market does. The homeowner is
     passed through what the site would have settled had nothing been dispatched, plus the agreed
-    share of the difference. A car that nobody dispatches charges at once, a flexible device does
-    what its own thermostat or timer says. Wear holds what fuel and starts cost beyond that. Loss
-    factors are 1.
+    share of the difference. A car that nobody dispatches charges by its driver's habit, a flexible
+    device does what its own thermostat or timer says. Wear holds what fuel and starts cost beyond
+    that. Loss factors are 1.
 
     Args:
         outcome: What the simulator served, (..., N).

@@ -7,6 +7,7 @@ from vpp_envs.devices.ev import EvParams, EvState, Session, charged_kwh, floor_k
 from vpp_envs.dispatch.ev_envelope import (
     EvEnvelope,
     beside_site,
+    by_habit_kw,
     charging_at_once_kw,
     ev_range,
     into_steps,
@@ -190,6 +191,62 @@ def test_without_a_command_a_managed_car_charges_at_once_too(car_home):
     assert into_steps(one(float("nan")), envelope).item() == pytest.approx(10.0)
     assert into_steps(one(float("inf")), envelope).item() == pytest.approx(10.0)
     assert into_steps(one(float("-inf")), envelope).item() == 0.0
+
+
+def resting(hours_left, rests=True):
+    return stay(hours_left)._replace(rests=torch.tensor([rests]))
+
+
+def test_a_car_that_rests_draws_what_keeps_its_target_in_reach(car_home):
+    ev = car_home()  # 9 kW into the store, target 51
+    assert by_habit_kw(one(20.0), None, resting(20.0, False), ev, 1.0).item() == 10.0
+    assert by_habit_kw(one(20.0), None, resting(20.0), ev, 1.0).item() == 0.0
+    # After the next of two hours 42 kWh must be there: 3.6 more.
+    assert by_habit_kw(one(38.4), None, resting(2.0), ev, 1.0).item() == pytest.approx(4.0)
+    assert by_habit_kw(one(41.1), None, resting(2.0), ev, 1.0).item() == pytest.approx(1.44)
+    assert by_habit_kw(one(20.0), None, resting(2.0), ev, 1.0).item() == 10.0  # out of reach
+    assert by_habit_kw(one(20.0), None, resting(0.0), ev, 1.0).item() == 0.0  # away
+    # A minimum is charged to at once, whatever the habit.
+    low = car_home(minimum=24.0, discharge=8.0)
+    assert by_habit_kw(one(15.0), None, resting(20.0), low, 1.0).item() == 10.0
+
+
+def test_what_a_shared_connection_does_not_guarantee_brings_the_last_moment_forward(car_home):
+    ev = car_home()  # at 5 kW it stores 4.5 kWh an hour: 46.5 must be there an hour before
+    assert by_habit_kw(one(44.0), one(5.0), resting(2.0), ev, 1.0).item() == pytest.approx(25 / 9)
+    assert by_habit_kw(one(44.0), None, resting(2.0), ev, 1.0).item() == 0.0
+    # No more than 5 kW of it are sure, and beyond its own last moment it hopes for the rest.
+    assert by_habit_kw(one(36.0), one(5.0), resting(3.0), ev, 1.0).item() == pytest.approx(5.0)
+    assert by_habit_kw(one(34.0), one(5.0), resting(2.0), ev, 1.0).item() == pytest.approx(80 / 9)
+    # Nothing is sure: the charger's own last moment is left.
+    assert by_habit_kw(one(44.0), one(0.0), resting(20.0), ev, 1.0).item() == 0.0
+    assert by_habit_kw(one(44.0), one(0.0), resting(1.0), ev, 1.0).item() == pytest.approx(70 / 9)
+
+
+@given(plugged_cars(), st.booleans())
+@settings(max_examples=150)
+def test_a_driver_who_waits_leaves_with_what_one_who_does_not_would_have(case, commandable):
+    ev, dt_h, steps, energy = case
+    energy = one(energy)
+    ev = ev._replace(agreement=ev.agreement._replace(managed=one(float(commandable))))
+    zero = torch.zeros_like(energy)
+    ends = {}
+    for rests in (False, True):
+        now = EvState(energy, zero, energy)
+        for step in range(steps):
+            session = resting((steps - step) * dt_h, rests)
+            envelope = ev_range(now, session, ev, dt_h)
+            power = into_steps(zero + torch.nan, envelope)
+            assert torch.equal(power, envelope.alone_kw)
+            assert (envelope.low_kw <= power).all()
+            assert (power <= envelope.high_kw).all()
+            stored = torch.minimum(
+                now.energy_kwh + charged_kwh(power, ev.params, dt_h), ev.params.capacity_kwh
+            )
+            now = now._replace(energy_kwh=stored)
+        ends[rests] = float(now.energy_kwh)
+    wanted = float(torch.maximum(ev.agreement.target_kwh, ev.agreement.minimum_kwh))
+    assert min(ends[True], wanted) == pytest.approx(min(ends[False], wanted), abs=1e-7)
 
 
 def test_charging_at_once_ends_at_the_target(car_home):

@@ -6,9 +6,10 @@ import torch
 
 from vpp_envs.errors import InputError
 from vpp_envs.fleet.cohorts import BATTERY_COHORTS, duration_class
-from vpp_envs.fleet.fleet import rated_kw
+from vpp_envs.fleet.fleet import AT_ONCE, LAST_MOMENT, rated_kw
 from vpp_envs.fleet.sampling import (
     CARS,
+    DRIVER_ARCHETYPES,
     LOAD_ARCHETYPES,
     PRODUCTS,
     SOLAR_ARCHETYPES,
@@ -233,6 +234,34 @@ def test_classes_of_cars_are_those_that_give_back_and_those_that_do_not(cars):
     assert torch.equal(ev.cohort, expected)
 
 
+def test_drivers_have_the_habits_of_gmlcs_fleets():
+    """40 % at once, 30 % at midnight, 30 % when needed (electric_vehicles_fleet/config.ini)."""
+    shares = {"ev_midnight_share": 0.3, "ev_last_moment_share": 0.3}
+    fleet = sample_fleet(FleetSpec(homes=20_000, seed=2, ev_share=1.0, **shares))
+    found = fleet.ev.habit.bincount(minlength=3) / 20_000
+    assert found.tolist() == pytest.approx([0.4, 0.3, 0.3], abs=0.01)
+    # They change nothing else, are the same home by home, and follow nothing else that is drawn.
+    plain = sample_fleet(FleetSpec(homes=20_000, seed=2, ev_share=1.0))
+    assert plain.ev.habit is None
+    for name, column in columns(plain).items():
+        assert torch.equal(column, columns(fleet)[name]), name
+    later = sample_fleet(FleetSpec(homes=50, seed=2, first_home=500, ev_share=1.0, **shares))
+    assert torch.equal(later.ev.habit, fleet.ev.habit[500:550])
+    late = (fleet.ev.habit == LAST_MOMENT).double()
+    for other in (fleet.ev.archetype, fleet.ev.params.charge_kw, fleet.load_mean_kw):
+        both = torch.stack([late, other.double()])
+        assert abs(float(both.corrcoef()[0, 1])) < 0.03
+
+
+def test_homes_without_a_car_and_vehicles_of_depots_wait_for_nothing():
+    shares = {"ev_midnight_share": 0.5, "ev_last_moment_share": 0.5, "depot_share": 0.5}
+    fleet = sample_fleet(FleetSpec(homes=400, ev_share=0.5, **shares))
+    driver = (fleet.ev.params.charge_kw > 0) & (fleet.ev.archetype < DRIVER_ARCHETYPES)
+    assert 50 < int(driver.sum()) < 150
+    assert (fleet.ev.habit[driver] != AT_ONCE).all()
+    assert (fleet.ev.habit[~driver] == AT_ONCE).all()
+
+
 def test_cars_change_nothing_else_about_a_home():
     with_cars = sample_fleet(FleetSpec(homes=50, ev_share=0.5))
     without = sample_fleet(FleetSpec(homes=50))
@@ -260,6 +289,19 @@ def test_casting_changes_precision_and_nothing_else():
         ({"duration_h": 0.1}, r"fleet\.duration_h must lie between 0\.25 and 24 hours, got 0\.1"),
         ({"layered_water": True}, r"fleet\.layered_water=True is about water heaters, and"),
         ({"messages_water_share": 0.5}, r"water_heater_share=0 leaves all homes without; give"),
+        (
+            {"ev_midnight_share": 0.3},
+            r"fleet\.ev_midnight_share=0\.3 is about drivers of cars",
+        ),
+        ({"ev_last_moment_share": 0.3, "depot_share": 1.0}, r"ev_share=0 leaves all homes without"),
+        (
+            {"ev_share": 1.0, "ev_midnight_share": -0.1},
+            r"fleet\.ev_midnight_share must lie",
+        ),
+        (
+            {"ev_share": 1.0, "ev_midnight_share": 0.6, "ev_last_moment_share": 0.6},
+            r"must add up to at most 1, got 1\.2; lower one",
+        ),
         ({"round_trip_eff": 1.1}, r"fleet\.round_trip_eff must lie between 0\.3 and 1, got 1\.1"),
         ({"export_limit_kw": -5.0}, r"fleet\.export_limit_kw"),
         ({"import_limit_kw": -1.0}, r"fleet\.import_limit_kw"),

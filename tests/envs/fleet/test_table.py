@@ -54,6 +54,22 @@ def specs(draw):
     )
 
 
+def test_habits_come_back_from_a_table_and_a_blank_cell_is_at_once(tmp_path):
+    shares = {"ev_midnight_share": 0.4, "ev_last_moment_share": 0.4}
+    fleet = sample_fleet(FleetSpec(homes=40, ev_share=0.7, **shares))
+    path = tmp_path / "homes.csv"
+    write_fleet(fleet, path)
+    assert_equal(read_fleet(path), fleet)
+    assert fleet.ev.habit.unique().tolist() == [0, 1, 2]
+    for word, blank in (("at once", ""), ("last moment", "Last_Moment")):
+        path.write_text(path.read_text().replace(word, blank))
+    assert_equal(read_fleet(path), fleet)
+    for word in ("midnight", "Last_Moment"):
+        path.write_text(path.read_text().replace(word, ""))
+    # Nobody waits: nothing is computed for it.
+    assert read_fleet(path).ev.habit is None
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 @given(spec=specs())
 @settings(max_examples=40)

@@ -137,6 +137,11 @@ ERRORS = [
     (5, "minimum_pct", "86", "86 is above the target; lower it, or raise the target."),
     (5, "managed", "maybe", "'maybe' must be yes or no; write one of the two."),
     (5, "managed", "2", "2 must be yes or no; write one of the two."),
+    (5, "habit", "midnigth", "'midnigth' must be at once, midnight or last moment; did you mean "
+     "'midnight'?"),
+    (5, "habit", "1", "1 must be at once, midnight or last moment; write one of them."),
+    (3, "habit", "midnight", "'midnight' means nothing in a row of kind battery; leave the cell "
+     "blank."),
     (5, "archetype", "-1", "-1 must be a whole number from 0 to 55; leave it blank for a random "
      "one."),
     (5, "home_id", "", "is blank; name the home by a number or text."),

@@ -102,6 +102,20 @@ def test_timers_side_by_side_are_each_their_own(slow_days):
     assert both.ev_cost.iloc[0] != both.ev_cost.iloc[1]
 
 
+@pytest.mark.parametrize("rule", [Latest(), OffPeak(), CheapestSlots()], ids=lambda rule: rule.name)
+def test_a_rule_commands_a_car_whatever_its_driver_would_do(slow_days, rule):
+    """A habit is what a car does that nobody commands."""
+    waits = replace(slow_days.fleet, ev_midnight_share=0.5, ev_last_moment_share=0.5)
+    waits_days = replace(slow_days, fleet=waits)
+    plain, _ = play(rule, slow_days, DAY)
+    other, _ = play(rule, waits_days, DAY)
+    assert other.ev_cost.tolist() == plain.ev_cost.tolist()
+    assert other.ev_kwh.tolist() == plain.ev_kwh.tolist()
+    # Left alone it is another car.
+    alone, waiting = (play(Idle(), spec, DAY)[0] for spec in (slow_days, waits_days))
+    assert waiting.ev_cost.tolist() != alone.ev_cost.tolist()
+
+
 def test_together_each_commands_its_own(tariff_days):
     env, *_ = window_env(tariff_days, replace(DAY, most=1))
     scene = scene_of(env)

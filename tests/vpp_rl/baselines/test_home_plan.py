@@ -62,6 +62,29 @@ def test_nobody_earns_more_than_the_bound(planned, policy):
     assert bool((frame.profit.to_numpy() <= bound.objective.numpy() + 1e-6).all())
 
 
+WAITING = {"managed_share": 0.4, "ev_midnight_share": 0.4, "ev_last_moment_share": 0.4}
+
+
+@pytest.mark.parametrize("shares", [{}, {"transformer_homes": 3, "transformer_kw": 5.0}])
+@pytest.mark.parametrize("days", ["car_days", "tariff_days"])
+def test_the_bound_holds_for_drivers_who_wait_whoever_commands_them(days, shares, request):
+    """Those that may be commanded, and those that nobody may; left alone, too."""
+    spec = request.getfixturevalue(days)
+    fleet = replace(spec.fleet, ev_share=1.0, homes=8, **WAITING, **shares)
+    spec = replace(spec, fleet=fleet)
+    ev = build_scenario(spec, "test").fleet.ev
+    assert (ev.habit.unique().tolist(), ev.agreement.managed.unique().tolist()) == (
+        [0, 1, 2],
+        [0.0, 1.0],
+    )
+    windows = Windows("test", window_days=2)
+    bound = plan_homes(spec, windows)
+    for policy in (Idle(), Random(), Latest(), OffPeak(), CheapestSlots(), StochasticValueCurve()):
+        frame, _ = play(policy, spec, windows)
+        assert bool((frame.profit.to_numpy() <= bound.objective.numpy() + 1e-6).all()), policy.name
+        assert frame.broken_agreements.sum() == frame.ev_missed_kwh.sum() == 0
+
+
 def test_the_bound_is_not_far_from_what_its_plans_earn(planned):
     """It relaxes least currents and the tail near full, and little else."""
     spec, bound = planned
@@ -96,6 +119,17 @@ def test_two_prices_and_no_car_are_planned_to_the_cent(tariff_days):
     bound = plan_homes(spec, WINDOWS)
     frame, _ = play(bound, spec, WINDOWS)
     np.testing.assert_allclose(frame.profit, bound.objective.numpy(), atol=1e-4)
+
+
+def test_a_stay_too_short_for_the_target_between_two_trips_is_planned(car_days):
+    """Home 7 is back from 300 km for 55 minutes, and comes home below its minimum the next time."""
+    spec = replace(car_days, fleet=replace(car_days.fleet, homes=1, first_home=7))
+    windows = replace(WINDOWS, most=None)
+    bound = plan_homes(spec, windows)
+    for policy in (Idle(), Random(), StochasticValueCurve()):
+        frame, _ = play(policy, spec, windows)
+        assert bool((frame.profit.to_numpy() <= bound.objective.numpy() + 1e-6).all())
+        assert frame.ev_infeasible_kwh.sum() > 1.0
 
 
 def test_only_batteries_at_one_price_are_planned_exactly(day_spec, car_days, tariff_days):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from vpp_envs.fleet.fleet import HABITS
 from vpp_envs.fleet.sampling import sample_fleet
 from vpp_envs.fleet.spec import FleetSpec
 from vpp_envs.fleet.table import read_fleet, read_fleet_table, write_fleet
@@ -115,6 +116,19 @@ def test_describe_takes_the_fleet_of_a_configuration_sampled_or_a_table(capsys):
     capsys.readouterr()
     assert main(["fleet", "describe", "fleet.table=homes.csv"]) == 0
     assert words(capsys)[0] == "fleet.table=homes.csv: 4 homes"
+
+
+def test_describe_says_when_cars_charge_that_nobody_commands(capsys):
+    overrides = ["fleet=ev", "fleet.homes=200"]
+    assert main(["fleet", "describe", *overrides]) == 0
+    assert not any("left alone:" in line for line in words(capsys))
+    shares = ["fleet.ev_midnight_share=0.3", "fleet.ev_last_moment_share=0.3"]
+    assert main(["fleet", "describe", *overrides, *shares]) == 0
+    lines = [line for line in words(capsys) if "left alone:" in line]
+    habit = sample_fleet(scenario_from(resolved(compose("train", [*overrides, *shares]))).fleet)
+    counts = habit.ev.habit.bincount().tolist()
+    for line, word, count in zip(lines, HABITS, counts, strict=True):
+        assert line.startswith(f"left alone: {word} {count} {count / 200:.1%} ")
 
 
 SUBURB = [

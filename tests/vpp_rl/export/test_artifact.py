@@ -9,6 +9,9 @@ import pytest
 import torch
 
 from vpp_envs.errors import InputError
+from vpp_envs.fleet.sampling import sample_fleet
+from vpp_envs.fleet.spec import FleetSpec
+from vpp_envs.fleet.table import write_fleet
 from vpp_envs.forecast.day_ahead import day_ahead
 from vpp_envs.forecast.naive import FORECASTERS
 from vpp_envs.people.settings import PeopleSpec
@@ -202,6 +205,31 @@ def test_a_policy_of_homes_that_share_connections_cannot_be_exported(make_run, s
     assert not (tmp_path / "out").exists()
     config.write_text(json.dumps({"fleet": {"depot_share": 0.0, "transformer_homes": 0}}))
     export_run(tmp_path / "run", tmp_path / "out")
+
+
+WAITING = {"ev_share": 1.0, "managed_share": 0.9, "ev_midnight_share": 0.3}
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_a_policy_of_cars_that_wait_and_that_nobody_may_command_cannot_be_exported(
+    make_run, with_cars, table, tmp_path
+):
+    """A managed car is the policy's whatever its driver would do; another draws what it draws."""
+    make_run(tmp_path / "run", "value_curve", spec=with_cars)
+    config, homes = tmp_path / "run" / "config.json", tmp_path / "homes.csv"
+
+    def set_down(**shares):
+        fleet = dict(WAITING, **shares)
+        write_fleet(sample_fleet(FleetSpec(homes=60, **fleet)), homes)
+        config.write_text(json.dumps({"fleet": {"table": str(homes)} if table else fleet}))
+
+    set_down()
+    with pytest.raises(InputError, match=r"expected a run with fleet\.managed_share=1"):
+        export_run(tmp_path / "run", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    for shares in ({"managed_share": 1.0}, {"ev_midnight_share": 0.0}):
+        set_down(**shares)
+        export_run(tmp_path / "run", tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["policy.pt", "policy.json"])

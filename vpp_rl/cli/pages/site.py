@@ -1,6 +1,6 @@
 """What documents batteries, solar systems and cars, which each have a place of their own."""
 
-from vpp_envs import charging, simulator
+from vpp_envs import charging, kernels, simulator
 from vpp_envs.devices import battery, cycles, degradation, ev, inverter, solar
 from vpp_envs.dispatch import envelope, ev_envelope, guarantee, moment, shared_limit
 from vpp_envs.fleet import connection, depots, sampling
@@ -106,14 +106,21 @@ def ev_page() -> Page:
         ),
         shared.ALONE: (
             Argument(charging.step_cars, "asked_kw"),
-            Text(ev_envelope.charging_at_once_kw),
+            Text(ev_envelope.by_habit_kw),
+            Text(kernels.rests_now),
             Fields(ev_envelope.EvEnvelope, ("alone_kw",)),
         ),
         shared.SEEN: shared.seen("ev", car_sums),
         shared.COMMANDS: shared.commands("ev"),
         shared.CLASSES: (Text(ev_class), shared.classes(EV_COHORTS)),
         shared.SAMPLING: (
-            shared.sampled_at_the_meter("ev_share", "v2g_share", "managed_share"),
+            shared.sampled_at_the_meter(
+                "ev_share",
+                "v2g_share",
+                "managed_share",
+                "ev_midnight_share",
+                "ev_last_moment_share",
+            ),
             Fields(outings.Driving, (), (("value", outings.RESIDENTIAL),)),
         ),
         shared.SOURCES: (

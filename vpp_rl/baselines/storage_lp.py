@@ -332,9 +332,22 @@ def run_solver(solver: highspy.Highs) -> bool:
     """
     solver.run()
     status = solver.getModelStatus()
-    if status == highspy.HighsModelStatus.kOptimal:
+    if status == highspy.HighsModelStatus.kOptimal or _is_optimal(solver.getInfo()):
         return True
     if status != highspy.HighsModelStatus.kTimeLimit:
         raise RuntimeError(f"HiGHS ended with '{solver.modelStatusToString(status)}'")
     feasible = int(highspy.SolutionStatus.kSolutionStatusFeasible)
     return solver.getInfo().primal_solution_status == feasible
+
+
+def _is_optimal(info: highspy.HighsInfo) -> bool:
+    """Whether a solution is optimal that HiGHS itself doubts.
+
+    It calls some "unknown" whose two objectives differ as it counts them, although no constraint,
+    no reduced cost and no pair of both is off by more than the tolerance, which is what being
+    optimal means.
+    """
+    solved = int(highspy.SolutionStatus.kSolutionStatusFeasible)
+    both = info.primal_solution_status == solved and info.dual_solution_status == solved
+    none_off = info.num_primal_infeasibilities == 0 and info.num_dual_infeasibilities == 0
+    return both and none_off and info.max_complementarity_violation <= TOLERANCE

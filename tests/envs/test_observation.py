@@ -13,7 +13,9 @@ from vpp_envs.observation import (
     Signals,
     compress,
     feature_names,
+    features_of,
     fleet_features,
+    fleet_sums,
     observe,
     signal_features,
 )
@@ -168,6 +170,30 @@ def test_the_order_of_the_homes_does_not_matter(name, request):
         rtol=1e-12,
         atol=1e-12,
     )
+
+
+@pytest.fixture(scope="module")
+def suburb(suburb_spec):
+    """Homes with every kind of device, in the evening."""
+    env = FleetVectorEnv(suburb_spec, 4, dtype="float64")
+    env.reset(seed=6, options={"start_ticks": torch.arange(4) * 288 + 20 * 12})
+    return env
+
+
+def test_the_sums_of_two_halves_of_a_fleet_are_those_of_the_whole(suburb):
+    """Homes 0 to 3 and 4 to 7, at the same moment of the same days."""
+    halves = []
+    for first in (0, 4):
+        here = slice(first, first + 4)
+        moment, fleet = (
+            map_columns(tree, lambda one, here=here: one[..., here] if one.shape[-1] == 8 else one)
+            for tree in (suburb.moment, suburb.fleet)
+        )
+        halves.append(fleet_sums(moment, fleet, DT_H))
+    whole = fleet_sums(suburb.moment, suburb.fleet, DT_H)
+    torch.testing.assert_close(halves[0] + halves[1], whole, rtol=1e-12, atol=1e-12)
+    seen = features_of(whole, suburb.moment)
+    torch.testing.assert_close(seen, suburb.observation[:, -seen.shape[-1] :].clone())
 
 
 def test_cars_are_described_per_unit_of_their_class(cars):

@@ -80,8 +80,13 @@ def suburbs(draw):
     names = [name for name in vars(SUBURB) if name.endswith("_share")]
     names = [name for name in names if not name.startswith(("depot_p", "depot_c", "train"))]
     shares = {name: draw(share) for name in names}
-    if not shares["water_heater_share"]:  # else refused: nobody has what would hear the messages
+    # Refused are messages that nobody could hear, and habits of nobody or of more than all.
+    if not shares["water_heater_share"]:
         shares["messages_water_share"] = 0.0
+    midnight = shares["ev_midnight_share"] if shares["ev_share"] else 0.0
+    most = 1.0 - midnight if shares["ev_share"] else 0.0
+    shares["ev_midnight_share"] = midnight
+    shares["ev_last_moment_share"] = min(shares["ev_last_moment_share"], most)
     shares["depot_vehicles"] = draw(st.integers(1, 9))
     shares["depot_kind"] = draw(st.sampled_from(DEPOT_KINDS))
     shares["transformer_homes"] = draw(st.sampled_from([0, 3]))

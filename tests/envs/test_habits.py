@@ -102,6 +102,7 @@ def by_hour():
     return drawn
 
 
+@pytest.mark.slow
 def test_a_timer_moves_the_evening_behind_midnight(by_hour):
     """It draws in the afternoon and the evening what keeps its promise in reach, and no more."""
     (at_once, _), (midnight, forced_kwh) = by_hour["at once"], by_hour["midnight"]
@@ -115,6 +116,7 @@ def test_a_timer_moves_the_evening_behind_midnight(by_hour):
     assert float(midnight.sum()) == pytest.approx(float(at_once.sum()), rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_last_moment_lies_in_the_morning(by_hour):
     """Commuters leave at 7.5 +- 1.2 h; what they need has been charged just before."""
     (at_once, _), (late, _) = by_hour["at once"], by_hour["last moment"]

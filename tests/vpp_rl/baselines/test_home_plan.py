@@ -65,6 +65,7 @@ def test_nobody_earns_more_than_the_bound(planned, policy):
 WAITING = {"managed_share": 0.4, "ev_midnight_share": 0.4, "ev_last_moment_share": 0.4}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shares", [{}, {"transformer_homes": 3, "transformer_kw": 5.0}])
 @pytest.mark.parametrize("days", ["car_days", "tariff_days"])
 def test_the_bound_holds_for_drivers_who_wait_whoever_commands_them(days, shares, request):

@@ -298,7 +298,8 @@ def _build_scenario(
     cars = None
     if fleet.ev is not None:
         of_cars = tuple(EV_COHORTS[i] for i in cars_present)
-        depots = bool((fleet.ev.archetype >= DRIVER_ARCHETYPES).any())
+        on_duty = bool((fleet.ev.archetype >= DRIVER_ARCHETYPES).any())
+        depots = spec.weather if on_duty else None
         days_of_cars = (spec.market, split, of_cars, spec.weather_seed, spec.tariff)
         cars = cars_of(*days_of_cars, randomisation, depots, fleet.ev.habit is not None)
     flexible = None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from vpp_envs.devices.ev import weather_factor
 from vpp_envs.dispatch.ev_value import NEED_POINTS, STAYS, ev_value
 from vpp_envs.dispatch.water_value import water_value
 from vpp_envs.fleet.cohorts import Cohort, EvCohort
@@ -29,7 +30,7 @@ from vpp_envs.signals.synthetic.driving import stay_table
 from vpp_envs.signals.synthetic.duty import duty_table
 from vpp_envs.signals.synthetic.household import load_table
 from vpp_envs.signals.synthetic.weather import climate_of
-from vpp_envs.signals.weather import Sky, rooftop_pu
+from vpp_envs.signals.weather import Sky, outdoor_c, rooftop_pu
 from vpp_envs.signals.weather_settings import WeatherSpec
 
 # A time-of-use tariff with a payment for export, in the range of South Australian offers.
@@ -59,7 +60,8 @@ class Cars:
     """What a scenario with cars knows of them by tick."""
 
     cohorts: tuple[EvCohort, ...]
-    stay: Tensor  # columns of `stay_table` by archetype, (T, 4, K) float32
+    # Columns of `stay_table` by archetype, km of duties as if in mild air, (T, 4, K) float32.
+    stay: Tensor
     curve: Tensor  # value by class, stay and need at the end of each half hour, (I, C, L, S)
     # 1 from noon to midnight of the market's clock, (T, 1) float32; none: no driver waits.
     afternoon: Tensor | None = None
@@ -173,7 +175,7 @@ def cars_of(
     seed: int,
     tariff: str | None,
     randomisation: Randomisation,
-    depots: bool,
+    depots: WeatherSpec | None,
     habits: bool,
 ) -> Cars:
     """Stays and value curves of the cars: fleets of the same classes share them.
@@ -185,15 +187,19 @@ def cars_of(
         seed: Of the stays.
         tariff: Before the market's prices; none: there is none.
         randomisation: Of the training days.
-        depots: Whether vehicles on duty are among them, whose stays come after the drivers'.
+        depots: Weather of the vehicles on duty among them, whose stays come after the drivers';
+            none: there are none.
         habits: Whether any driver waits for midnight or for the last moment.
     """
     market = with_copies(spec, market_signals(spec, split), randomisation, market_signals)
     if tariff is not None:
         market = retail_signals(market, scenario_tariff(tariff)).market
     stay = stay_table(market.zone, market.start_utc, market.clock_ticks, seed, DRIVER_ARCHETYPES)
-    if depots:
+    if depots is not None:
         duties = duty_table(market.zone, market.start_utc, market.clock_ticks, seed)
+        # As if it had been mild and further, by the air in which they return.
+        air_c = outdoor_c(sky_of(spec, market, seed, depots))
+        duties[:, 3] *= weather_factor(air_c).unsqueeze(-1)
         stay = torch.cat([stay, duties], -1)
     stay = stay.repeat(market.copies + 1, 1, 1)
     afternoon = (market.hour >= _NOON_H).float().unsqueeze(-1) if habits else None

@@ -7,12 +7,18 @@ import pytest
 import torch
 
 from vpp_envs import kernels
+from vpp_envs.devices.ev import weather_factor
 from vpp_envs.dispatch.modes import DISPATCH
 from vpp_envs.fleet.connection import of_group
 from vpp_envs.fleet.mix import FleetMix
 from vpp_envs.fleet.sampling import sample_fleet
 from vpp_envs.fleet.spec import DEPOT_KINDS, FleetSpec
 from vpp_envs.scenario import SCENARIOS
+from vpp_envs.scenario_tables import sky_of
+from vpp_envs.signals.synthetic.driving import stay_table
+from vpp_envs.signals.synthetic.duty import duty_table
+from vpp_envs.signals.weather import outdoor_c
+from vpp_envs.signals.weather_settings import WeatherSpec
 from vpp_envs.vector_env import FleetVectorEnv
 
 POLICIES = {
@@ -153,6 +159,22 @@ def test_a_shared_connection_that_never_binds_changes_nothing():
         np.testing.assert_array_equal(one[0], two[0])
         np.testing.assert_array_equal(one[1], two[1])
     assert torch.equal(alone.state.ev.energy_kwh, behind.state.ev.energy_kwh)
+
+
+def test_vehicles_use_more_in_the_cold_and_in_the_heat_and_private_cars_as_ever():
+    """By the air in which they return, in the years of a market with winters and hot summers."""
+    env = FleetVectorEnv(scenario(days=365), 1)
+    market, stay = env.scenario.market, env.scenario.cars.stay
+    sky = sky_of(env.scenario.spec.market, market, env.scenario.spec.weather_seed, WeatherSpec())
+    factor = weather_factor(outdoor_c(sky)).unsqueeze(-1)
+    assert factor.min() == 1.0
+    assert factor.max() > 1.05
+    days = market.zone, market.start_utc, market.clock_ticks, env.scenario.spec.weather_seed
+    drivers, duties = stay_table(*days), duty_table(*days)
+    torch.testing.assert_close(stay[:, 3, :32], drivers[:, 3], rtol=0.0, atol=0.0)
+    torch.testing.assert_close(stay[:, 3, 32:], duties[:, 3] * factor)
+    assert stay[:, 3, 32:].sum() > 1.005 * duties[:, 3].sum()
+    torch.testing.assert_close(stay[:, :3, 32:], duties[:, :3], rtol=0.0, atol=0.0)
 
 
 def test_energy_of_vehicles_is_conserved(seen):

@@ -180,3 +180,14 @@ def charged_kwh(power_kw: Tensor, ev: EvParams, dt_h: float) -> Tensor:
     """
     stored_kw = torch.where(power_kw > 0, power_kw * ev.charge_eff, power_kw / ev.discharge_eff)
     return stored_kw * dt_h
+
+
+def weather_factor(air_c: Tensor) -> Tensor:
+    """What a vehicle on duty uses for a km, over what it uses in mild air, (...).
+
+    ``1 + 0.012 max(0, 15 - T) + 0.006 max(0, T - 25)``: an assumption about cabins and batteries.
+
+    Args:
+        air_c: Outdoor air, (...). [C]
+    """
+    return 1.0 + 0.012 * (15.0 - air_c).clamp(min=0.0) + 0.006 * (air_c - 25.0).clamp(min=0.0)

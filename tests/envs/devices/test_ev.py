@@ -11,6 +11,7 @@ from vpp_envs.devices.ev import (
     floor_kwh,
     most_charge_kw,
     reachable_kwh,
+    weather_factor,
 )
 
 DT_H = 1.0 / 12.0
@@ -193,3 +194,12 @@ def test_a_home_without_a_car_charges_nothing_and_needs_nothing(dtype):
     assert floor_kwh(none, one(5.0, dtype), ev).item() <= 0.0
     assert charging_clock_h(none, ev).item() == 0.0
     assert reachable_kwh(none, one(20.0, dtype), ev).item() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("air_c", "factor"),
+    # facts A3.4: 1.2 % a kelvin below 15 C, 0.6 % above 25 C.
+    [(-5.0, 1.24), (15.0, 1.0), (20.0, 1.0), (25.0, 1.0), (35.0, 1.06)],
+)
+def test_cold_and_heat_cost_a_vehicle_energy(air_c, factor):
+    assert weather_factor(torch.tensor(air_c, dtype=torch.float64)).item() == pytest.approx(factor)

@@ -5,7 +5,8 @@ Duties are nearly the same every day: departures are kept, returns stray by a qu
 morning and in the afternoon of school days, and stand all summer and over the turn of the year,
 which south of the equator is one long break; vans run Monday to Saturday, municipal vehicles on
 weekdays. Hours and distances are an assumption about American fleets, remembered from published
-duty cycles. Draws are keyed by the day since 1970, so that a week's table equals the same rows of a
+duty cycles; what cold and heat cost (`devices.ev.weather_factor`) comes in where a scenario knows
+its air. Draws are keyed by the day since 1970, so that a week's table equals the same rows of a
 year's.
 """
 

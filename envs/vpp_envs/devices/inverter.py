@@ -5,6 +5,9 @@ looking at what that costs. To be part of the step it would need its inverse in 
 power that just fills the store solves a quadratic), its slope in the water value, and pieces of
 straight line in the linear programme of perfect foresight, which stays convex only if the no-load
 loss runs at rest too, as the standing loss does.
+
+With the loss at no power taken for the standing loss, which the step has, round trips of 0.89 to
+0.92 lose between 0.3 % of the rating less and 1 % more in the step than here, at any power.
 """
 
 from typing import NamedTuple

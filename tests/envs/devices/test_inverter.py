@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vpp_envs.devices.battery import BatteryParams, stored_change_kwh
 from vpp_envs.devices.inverter import inverter_loss_kw, part_load_efficiency
 
 
@@ -73,3 +74,21 @@ def test_the_gradient_is_finite_at_rest():
     part_load_efficiency(power_kw, one(5.0), one(0.9)).sum().backward()
     assert power_kw.grad is not None
     assert torch.isfinite(power_kw.grad).all()
+
+
+@pytest.mark.parametrize("rated_kw", [3.84, 5.0, 11.5])
+@pytest.mark.parametrize("round_trip_eff", [0.89, 0.90, 0.92])
+def test_the_step_with_its_constant_efficiency_is_within_a_hundredth_of_the_rating(
+    rated_kw, round_trip_eff
+):
+    """Of the loss by load, if what is lost at no power is the standing loss."""
+    size = torch.linspace(0.0, 1.0, 101, dtype=torch.float64) * rated_kw
+    power_kw = torch.cat([-size, size])
+    standing_kw = inverter_loss_kw(one(0.0), one(rated_kw), one(round_trip_eff))
+    eff, none = one(round_trip_eff).sqrt(), one(0.0)
+    battery = BatteryParams(one(13.5), one(rated_kw), one(rated_kw), eff, standing_kw, none)
+    lost_kw = power_kw - stored_change_kwh(power_kw, battery, 1.0)
+    by_load_kw = inverter_loss_kw(power_kw, one(rated_kw), one(round_trip_eff))
+    apart = (lost_kw - by_load_kw) / rated_kw
+    assert -0.003 < apart.min()
+    assert 0.005 < apart.max() < 0.0105

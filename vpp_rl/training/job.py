@@ -23,7 +23,7 @@ _SPLITS_OF_RECORDED_PRICES = (
     "test_dates",
 )
 _ABOUT_RECORDED_PRICES = ("gaps", "published_h", "zone")
-_LONG_S = 600.0  # training that is worth two minutes of compiling
+_LONG_S = 300.0  # training that is worth two or three minutes of compiling
 
 
 def scenario_from(cfg: Mapping[str, Any]) -> ScenarioSpec:
@@ -74,9 +74,9 @@ def job_from(cfg: Mapping[str, Any]) -> TrainingJob:
 def _pays_to_compile(scenario: ScenarioSpec, agent: Any) -> bool:  # noqa: ANN401 - of any learner
     """Whether fused steps save more time than fusing them takes, and can be had at all.
 
-    A step with flexible devices compiles for about two minutes and is ten times as fast then; its
-    gradient, which is all that a learner without steps of the environment needs, compiles for more
-    than ten.
+    A step with flexible devices compiles for two or three minutes and then trains thirty times as
+    fast (PPO with 256 rows of 64 homes on one core: 600 and 18,000 rows a second). Its gradient,
+    which is all that a learner without steps of the environment needs, compiles for more than ten.
     """
     if not toolchain().complete:
         return False

@@ -19,7 +19,7 @@ SUBURB = ["scenario=suburb", "fleet=suburb"]
         # Minutes of compiling, for a training of two.
         (SUBURB, "/usr/bin/g++", False),
         ([*SUBURB, "agent=ppo"], "/usr/bin/g++", False),
-        ([*SUBURB, "agent=ppo", "agent.seconds=600"], "/usr/bin/g++", True),
+        ([*SUBURB, "agent=ppo", "agent.seconds=300"], "/usr/bin/g++", True),
         ([*SUBURB, "agent=ppo", "agent.seconds=600"], None, False),
         # Its gradient compiles for longer than that.
         ([*SUBURB, "agent=apg", "agent.seconds=600"], "/usr/bin/g++", False),

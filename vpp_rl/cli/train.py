@@ -105,9 +105,22 @@ def _train(cfg: Any) -> float:  # noqa: ANN401 - a DictConfig, which stops here
     job = job_from(config)
     use_threads(job.threads)
     profit = train_with_progress(job, folder, json.dumps(config, indent=2))
-    shown = _shown(folder)
-    console().print(f"next: [bold]vpp evaluate {shown}[/]   or   [bold]vpp export {shown}[/]")
+    words = ("evaluate", "export") if _can_be_exported(folder) else ("evaluate",)
+    ways = (f"[bold]vpp {word} {_shown(folder)}[/]" for word in words)
+    console().print(f"next: {'   or   '.join(ways)}")
     return profit
+
+
+def _can_be_exported(folder: Path) -> bool:
+    """Whether controllers know all that a run has."""
+    from vpp_envs.errors import InputError
+    from vpp_rl.export.artifact import controller_of
+
+    try:
+        controller_of(folder)
+    except InputError:
+        return False
+    return True
 
 
 def train_with_progress(

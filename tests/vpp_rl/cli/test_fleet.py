@@ -314,6 +314,7 @@ def test_a_policy_is_trained_on_a_table_and_its_run_says_on_which(tmp_path, caps
     assert any(
         line.startswith("homes.csv: 80 homes, no home in two splits: 6 of") for line in lines
     )
+    assert lines[-1] == "next: vpp evaluate run or vpp export run"
     facts = json.loads((tmp_path / "run" / "provenance.json").read_text())
     assert facts["fleet"] == "homes.csv"
     assert len(facts["fleet sha256"]) == 64

@@ -13,6 +13,8 @@ SHORT = ["agent.seconds=1", "compile=false", "validations=1", "hydra.run.dir=run
 def test_a_suburb_is_trained_and_evaluated(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["train", *HOMES, *DAYS, *SHORT]) == 0
+    # Nobody is sent to a command that refuses.
+    assert "next: vpp evaluate run\n" in capsys.readouterr().out
     assert main(["evaluate", "run", "windows=1", "window_days=1", "tune=false"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "No agreement with a homeowner was broken by any policy." in said

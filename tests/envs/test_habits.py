@@ -84,6 +84,23 @@ def test_the_twin_of_a_car_that_nobody_commands_is_the_car_itself(habits, connec
     assert charging > 500
 
 
+@pytest.mark.parametrize("habits", HABITS)
+def test_what_is_asked_of_a_car_is_nothing_to_its_twin(habits):
+    """Emptied or filled whenever that is possible, the cars have the same twins."""
+    alone = []
+    for asked_kw in (-50.0, 50.0):
+        env, seen = started(spec_of(24, habits, v2g_share=1.0)), []
+        for _ in range(288):
+            set_points = nobody(env)._replace(ev_kw=torch.full_like(env.energy_kwh, asked_kw))
+            outcome, _ = advance(set_points, env.moment, env.fleet, DT_H)
+            seen.append(torch.stack([outcome.ev.alone_kw, outcome.ev.state.alone_kwh]))
+            env.step_set_points(set_points)
+        alone.append(torch.stack(seen))
+        stored_kwh = env.state.ev.energy_kwh
+        assert (stored_kwh - env.state.ev.alone_kwh).abs().max() > 5.0
+    torch.testing.assert_close(*alone, rtol=0.0, atol=0.0)
+
+
 @pytest.fixture(scope="module")
 def by_hour():
     """Energy of 500 cars by the local hour, of each habit alone over five weekdays. [kWh]"""
